@@ -1,0 +1,234 @@
+"""``hlx score``: caption and foil scores of whole stimulus files, and the accuracies they make."""
+
+import csv
+import io
+import json
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hlx.errors import InputError, OutputError
+
+if TYPE_CHECKING:
+    from hlx.score import Accuracy, AccuracyTable, PairScore
+
+COLUMNS = ("id", "image", "caption", "foil", "phenomenon", "score_caption", "score_foil", "correct")
+"""What a result says of each stimulus, under the names of the reference study's files where it has them."""
+
+NAMES_SHOWN = 20
+"""So many missing images are listed on the terminal; --missing takes all."""
+
+
+@click.command()
+@click.argument("stimuli", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--images",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder to find images in by name, and below; may be repeated. Images beside the file come first.",
+)
+@click.option(
+    "--model", default="clip-scenes", show_default=True, metavar="NAME|DIR|HUB-ID", help="What scores."
+)
+@click.option(
+    "--validated", is_flag=True, help="Keep VALSE items whose caption at least 2 of 3 annotators chose."
+)
+@click.option(
+    "--out",
+    default="scores.csv",
+    show_default=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Scores per stimulus, .csv or .jsonl.",
+)
+@click.option(
+    "--missing",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the names of all missing images.",
+)
+@click.option("--batch-size", default=64, show_default=True, type=click.IntRange(min=1))
+@click.option("--dtype", default="float32", show_default=True, type=click.Choice(["float32", "bfloat16"]))
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+def score(
+    stimuli: tuple[Path, ...],
+    images: tuple[Path, ...],
+    model: str,
+    validated: bool,
+    out: Path,
+    missing: Path | None,
+    batch_size: int,
+    dtype: str,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Score caption and foil of every stimulus in STIMULI (.csv, .jsonl or VALSE's .json).
+
+    Prints how often the caption scores higher, per phenomenon, pooled over all stimuli, and macro: the mean
+    over phenomena. A tie is wrong. Stimuli whose image is missing are listed and left unscored.
+
+    \b
+    Example:
+      hlx score existence.json relations.json --validated --images visual7w --images coco \\
+          --model openai/clip-vit-base-patch32 --out clip.csv
+    """
+    from hlx import __version__
+    from hlx.models import load_model
+    from hlx.score import accuracy, score_stimuli
+    from hlx.stimuli import gather_stimuli
+
+    if out.suffix.lower() not in (".csv", ".jsonl"):
+        raise InputError(f"--out {out}: expected a name that ends in .csv or .jsonl")
+    if missing is not None and os.path.abspath(missing) == os.path.abspath(out):
+        raise InputError(f"--missing {missing}: is also the file of --out")
+    for path in (out, missing):
+        if path is not None:
+            _check_writable(path, force)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        gathered = gather_stimuli(stimuli, images, validated=validated, need_foil=True)
+    for warning in caught:
+        click.echo(f"warning: {warning.message}", err=True)
+    absent = gathered.missing
+    _report_missing(absent, missing, images)
+    if not any(gathered.sources):
+        if missing is not None:
+            _write(missing, "".join(f"{name}\n" for name in absent), force)
+        raise InputError(
+            f"not one image was found of {len(absent)}; name the folders that hold them with --images"
+        )
+
+    started = time.perf_counter()
+    scorer = load_model(model, dtype=dtype)
+    with _progress("encoding images and texts") as progress:
+        records = score_stimuli(
+            scorer, gathered.stimuli, sources=gathered.sources, batch_size=batch_size, progress=progress
+        )
+    seconds = time.perf_counter() - started
+    made_by = {"model": model, "dtype": dtype, "hlx_version": __version__}
+    _write(out, _table_text(records, made_by, out.suffix.lower()), force)
+    if missing is not None:
+        _write(missing, "".join(f"{name}\n" for name in absent), force)
+    table = accuracy(records)
+    if as_json:
+        counts = {"stimuli": len(records), "missing_images": absent, "seconds": round(seconds, 3)}
+        click.echo(json.dumps({**made_by, "out": str(out), **counts, **_summary(table)}))
+    else:
+        click.echo(_accuracy_text(table))
+        click.echo(f"{len(records)} stimuli in {seconds:.1f} s, scores in {out}", err=True)
+
+
+def _report_missing(absent: list[str], file: Path | None, folders: tuple[Path, ...]) -> None:
+    if not absent:
+        return
+    where = f"in {', '.join(map(str, folders))} or beside the stimuli" if folders else "beside the stimuli"
+    click.echo(f"{len(absent)} {'image' if len(absent) == 1 else 'images'} not found {where}:", err=True)
+    for name in absent[:NAMES_SHOWN]:
+        click.echo(f"  {name}", err=True)
+    if len(absent) > NAMES_SHOWN:
+        rest = f"all of them in {file}" if file else "--missing FILE writes all of them"
+        click.echo(f"  ... and {len(absent) - NAMES_SHOWN} more; {rest}", err=True)
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, else a line for every tenth of the way; both on stderr."""
+    if not sys.stderr.isatty():
+        tenths = 0
+
+        def line(done: int, total: int) -> None:
+            nonlocal tenths
+            if done * 10 // total > tenths:
+                tenths = done * 10 // total
+                click.echo(f"{label}: {done} of {total}", err=True)
+
+        yield line
+        return
+    with click.progressbar(length=1, label=label, file=sys.stderr, show_pos=True) as bar:
+
+        def step(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        yield step
+
+
+def _fields(record: "PairScore") -> dict[str, object]:
+    return {name: getattr(record, name) for name in (*COLUMNS, "content_hash")}
+
+
+def _table_text(records: list["PairScore"], made_by: dict[str, str], extension: str) -> str:
+    """The result file's text: per stimulus its fields, its scores and what made them."""
+    rows = [{**_fields(record), **made_by} for record in records]
+    if extension == ".jsonl":
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(rows[0])
+    for row in rows:
+        # 1 and 0 average to an accuracy wherever the file is read.
+        table.writerow(int(value) if isinstance(value, bool) else value for value in row.values())
+    return text.getvalue()
+
+
+def _summary(table: "AccuracyTable") -> dict[str, object]:
+    def entry(accuracy: "Accuracy") -> dict[str, object]:
+        return {**asdict(accuracy), "accuracy": accuracy.share}
+
+    phenomena = {name: entry(accuracy) for name, accuracy in table.phenomena.items()}
+    return {"phenomena": phenomena, "pooled": entry(table.pooled), "macro": table.macro}
+
+
+def _accuracy_text(table: "AccuracyTable") -> str:
+    lines = [("phenomenon", "scored", "correct", "accuracy", "unscored")]
+    for name, entry in [*table.phenomena.items(), ("pooled", table.pooled)]:
+        share = _percent(entry.share)
+        lines.append((name, str(entry.scored), str(entry.correct), share, str(entry.unscored)))
+    lines.append(("macro", "", "", _percent(table.macro), ""))
+    width = max(len(line[0]) for line in lines)
+    return "\n".join(
+        (line[0].ljust(width) + "".join(cell.rjust(10) for cell in line[1:])).rstrip() for line in lines
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.2f}%"
+
+
+def _check_writable(path: Path, force: bool) -> None:
+    """Refuse an output before the work is done, not after."""
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path}: is no regular file, expected the name of a file to write")
+    if os.path.lexists(path) and not force:
+        raise OutputError(f"{path}: exists; --force replaces it")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: cannot be written, there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"{path}: cannot be written, no permission in the folder {path.parent}")
+
+
+def _write(path: Path, text: str, force: bool) -> None:
+    """The whole text under `path`, or nothing: written beside it and moved into place."""
+    _check_writable(path, force)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
