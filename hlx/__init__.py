@@ -1,0 +1,54 @@
+"""hlx: exact Shapley maps of image-text models.
+
+    model = hlx.load_model("clip-scenes")
+    attribution = hlx.explain(model, hlx.Stimulus("photo.jpg", "a red circle", foil="a blue square"))
+
+The names below are imported when first used, so that the command line answers at once.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Attribution": "hlx.attribution",
+    "CallableGame": "hlx.games",
+    "Grid": "hlx.regions",
+    "HlxError": "hlx.errors",
+    "InputError": "hlx.errors",
+    "LabelMap": "hlx.regions",
+    "ModelError": "hlx.errors",
+    "NonFiniteScoreError": "hlx.errors",
+    "OutputError": "hlx.errors",
+    "Stimulus": "hlx.stimuli",
+    "TabulatedGame": "hlx.games",
+    "explain": "hlx.explain",
+    "explain_pairs": "hlx.explain",
+    "load_model": "hlx.models",
+    "read_stimuli": "hlx.stimuli",
+    "shapley_from_table": "hlx.games",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+if TYPE_CHECKING:
+    from hlx.attribution import Attribution
+    from hlx.errors import HlxError, InputError, ModelError, NonFiniteScoreError, OutputError
+    from hlx.explain import explain, explain_pairs
+    from hlx.games import CallableGame, TabulatedGame, shapley_from_table
+    from hlx.models import load_model
+    from hlx.regions import Grid, LabelMap
+    from hlx.stimuli import Stimulus, read_stimuli
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'hlx' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

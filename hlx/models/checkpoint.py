@@ -1,0 +1,239 @@
+"""Hugging Face checkpoint files to the arrays of a port, checked key by key; safetensors need no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hlx.errors import ModelError
+from hlx.models.transformer import BLOCK_ARRAYS, Block, BlockShape
+
+SAFETENSORS = "model.safetensors"
+PICKLED = "pytorch_model.bin"
+
+_TRANSFORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "keep": lambda a: a,
+    "transpose": lambda a: a.T,
+    "scalar": lambda a: a.reshape(()),
+    "row": lambda a: a.reshape(-1),
+    # A convolution kernel (out, channel, y, x) as the matrix that multiplies a flat (y, x, channel) patch.
+    "patch": lambda a: a.transpose(2, 3, 1, 0).reshape(-1, a.shape[0]),
+}
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where one checkpoint tensor goes: the port's array, the shape it must have in the file, the transform.
+
+    `part` is its place (0, 1, 2) among the packed queries, keys and values.
+    """
+
+    target: str
+    shape: tuple[int, ...]
+    transform: str = "keep"
+    part: int | None = None
+
+
+Slots = dict[str, Slot]
+
+
+def linear(key: str, target: str, inputs: int, outputs: int, bias: bool = True) -> Slots:
+    """Slots of a torch.nn.Linear."""
+    slots = {f"{key}.weight": Slot(f"{target}_weight", (outputs, inputs), "transpose")}
+    if bias:
+        slots[f"{key}.bias"] = Slot(f"{target}_bias", (outputs,))
+    return slots
+
+
+def norm(key: str, target: str, width: int) -> Slots:
+    """Slots of a torch.nn.LayerNorm."""
+    return {
+        f"{key}.weight": Slot(f"{target}_scale", (width,)),
+        f"{key}.bias": Slot(f"{target}_bias", (width,)),
+    }
+
+
+def block_slots(key: str, target: str, layers: int, width: int, mlp: int) -> Slots:
+    """Slots of an encoder's blocks; CLIP and SigLIP name them alike."""
+    slots: Slots = {}
+    for i in range(layers):
+        source, place = f"{key}.encoder.layers.{i}", f"{target}/{i}/"
+        for part, letter in enumerate("qkv"):
+            for name, slot in linear(f"{source}.self_attn.{letter}_proj", place + "qkv", width, width).items():
+                slots[name] = Slot(slot.target, slot.shape, slot.transform, part)
+        slots |= linear(f"{source}.self_attn.out_proj", place + "out", width, width)
+        slots |= norm(f"{source}.layer_norm1", place + "norm1", width)
+        slots |= norm(f"{source}.layer_norm2", place + "norm2", width)
+        slots |= linear(f"{source}.mlp.fc1", place + "fc1", width, mlp)
+        slots |= linear(f"{source}.mlp.fc2", place + "fc2", mlp, width)
+    return slots
+
+
+class Arrays:
+    """The port's arrays by name; taking one removes it, so that a large model is not held twice."""
+
+    def __init__(self, arrays: dict[str, np.ndarray], matmul_dtype: Mapping[str, str]) -> None:
+        self._arrays = arrays
+        self._matmul_dtype = dict(matmul_dtype)
+
+    def __getitem__(self, name: str) -> Array:
+        return jnp.asarray(self._arrays.pop(name))
+
+    def _typed(self, tower: str, name: str, array: np.ndarray) -> Array:
+        dtype = self._matmul_dtype.get(tower, "float32") if name.endswith("_weight") else "float32"
+        return jnp.asarray(array.astype(jnp.dtype(dtype), copy=False))
+
+    def layer(self, tower: str, index: int) -> dict[str, Array]:
+        """Arrays of one block; its matrices in the tower's dtype."""
+        return {
+            name: self._typed(tower, name, self._arrays.pop(f"{tower}/{index}/{name}"))
+            for name in BLOCK_ARRAYS
+        }
+
+    def block(self, tower: str, index: int, shape: BlockShape) -> Block:
+        """One block."""
+        return Block(self.layer(tower, index), shape)
+
+    def stack(self, tower: str, layers: range, shape: BlockShape) -> Block | None:
+        """Blocks stacked along a leading axis; None when there are none."""
+        if not layers:
+            return None
+        stacked = {}
+        for name in BLOCK_ARRAYS:
+            parts = [self._arrays.pop(f"{tower}/{i}/{name}") for i in layers]
+            stacked[name] = self._typed(tower, name, np.stack(parts))
+        return Block(stacked, shape)
+
+
+def read_config(folder: Path) -> dict:
+    """The checkpoint's config.json."""
+    return read_json(folder / "config.json")
+
+
+def read_json(path: Path) -> dict:
+    """A JSON object from a checkpoint's folder; ModelError when missing or corrupt."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{path.parent}: {path.name} is missing") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{path} holds a {type(content).__name__} where an object was expected")
+    return content
+
+
+def weight_files(folder: Path) -> tuple[list[Path], bool]:
+    """The files that hold the weights, and whether they are safetensors."""
+    for name, safe in ((SAFETENSORS, True), (PICKLED, False)):
+        if (folder / name).is_file():
+            return [folder / name], safe
+        index = folder / f"{name}.index.json"
+        if index.is_file():
+            shards = read_json(index).get("weight_map")
+            if not isinstance(shards, dict) or not shards:
+                raise ModelError(f"{index}: weight_map is missing or empty")
+            files = [folder / shard for shard in sorted(set(shards.values()))]
+            for file in files:
+                if not file.is_file():
+                    raise ModelError(f"{folder}: shard {file.name}, named in {index.name}, is missing")
+            return files, safe
+    raise ModelError(f"{folder}: no weights: neither {SAFETENSORS} (or its shards) nor {PICKLED} is there")
+
+
+def tensors(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """Every tensor of a checkpoint by key, one at a time, in the file's dtype or float32."""
+    files, safe = weight_files(folder)
+    for file in files:
+        yield from _safetensors(file) if safe else _pickled(file)
+
+
+def _safetensors(file: Path) -> Iterator[tuple[str, np.ndarray]]:
+    import ml_dtypes  # noqa: F401  (teaches NumPy the name "bfloat16")
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="numpy") as handle:
+            for key in handle.keys():  # noqa: SIM118  (not a dict)
+                yield key, handle.get_tensor(key)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{file} is not a whole safetensors file: {error}") from error
+
+
+def _pickled(file: Path) -> Iterator[tuple[str, np.ndarray]]:
+    try:
+        import torch
+    except ImportError:
+        raise ModelError(
+            f"{file.parent} ships its weights only as {file.name}, which takes the torch extra to read: "
+            "install hlx[torch], then use it as it is or write safetensors once with `hlx convert`"
+        ) from None
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises pickle, zip, runtime and EOF errors alike for a corrupt file
+        raise ModelError(f"{file} cannot be read with weights_only: {_first_line(error)}") from error
+    if not isinstance(state, dict):
+        raise ModelError(f"{file} holds a {type(state).__name__} where a state dict was expected")
+    for key, value in state.items():
+        if not isinstance(value, torch.Tensor):
+            raise ModelError(f"{file}: {key} is a {type(value).__name__}, not a tensor")
+        yield key, value.float().numpy() if value.is_floating_point() else value.numpy()
+
+
+def read_arrays(folder: Path, slots: Slots, matmul_dtype: Mapping[str, str]) -> Arrays:
+    """Fill the port's arrays from a checkpoint.
+
+    Parameters
+    ----------
+    folder : directory of a Hugging Face checkpoint.
+    slots : every key the architecture has, with its place and shape.
+    matmul_dtype : tower name -> dtype of its blocks' matrices; float32 where not named.
+
+    Raises
+    ------
+    ModelError : a file is missing or corrupt, a key is missing, unknown or of another shape; names the key.
+    """
+    filled: dict[str, np.ndarray] = {}
+    seen: set[str] = set()
+    for key, tensor in tensors(folder):
+        if key.endswith(".position_ids"):  # a constant buffer of old checkpoints
+            continue
+        slot = slots.get(key)
+        if slot is None:
+            raise ModelError(f"{folder}: unexpected key {key} of shape {tensor.shape}: not this architecture")
+        shape = (1,) if slot.transform == "scalar" and tensor.shape == (1,) else slot.shape
+        if tensor.shape != shape:
+            raise ModelError(f"{folder}: key {key} has shape {tensor.shape}; config.json asks for {slot.shape}")
+        seen.add(key)
+        _place(filled, slot, _TRANSFORMS[slot.transform](np.asarray(tensor, np.float32)))
+    missing = _first_missing(slots, seen)
+    if missing:
+        raise ModelError(f"{folder}: {missing}")
+    return Arrays(filled, matmul_dtype)
+
+
+def _place(filled: dict[str, np.ndarray], slot: Slot, array: np.ndarray) -> None:
+    if slot.part is None:
+        filled[slot.target] = np.asarray(array, order="C")
+        return
+    width = array.shape[-1]
+    packed = filled.setdefault(slot.target, np.empty((*array.shape[:-1], 3 * width), np.float32))
+    packed[..., slot.part * width : (slot.part + 1) * width] = array
+
+
+def _first_missing(slots: Iterable[str], seen: set[str]) -> str | None:
+    missing = [key for key in slots if key not in seen]
+    if not missing:
+        return None
+    more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+    return f"key {missing[0]}{more} is missing from the weights"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,95 @@
+"""From a model's name to a folder of checkpoint files: embedded, local, or from the Hugging Face hub."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from hlx.errors import ModelError
+
+EMBEDDED = {
+    "clip-scenes": "tiny CLIP trained on hlx's scenes (64 px, 4x4 patches); the default",
+    "siglip-scenes": "tiny SigLIP trained on hlx's scenes (64 px, 4x4 patches)",
+}
+DEFAULT = "clip-scenes"
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_DESCRIPTIONS = ["*.json", "*.txt", "*.model"]
+_WEIGHTS = {
+    "safetensors": ["model.safetensors", "model-*.safetensors"],
+    "pickled": ["pytorch_model.bin", "pytorch_model-*.bin"],
+}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder of checkpoint files and the name it was asked for by; `revision` is the hub's commit."""
+
+    name: str
+    folder: Path
+    revision: str | None = None
+
+    def fingerprint(self) -> str:
+        """SHA-256 over config and weight files: which weights made a result, wherever they came from."""
+        from hlx.models.checkpoint import weight_files
+
+        digest = hashlib.sha256()
+        for file in [self.folder / "config.json", *weight_files(self.folder)[0]]:
+            with open(file, "rb") as handle:
+                digest.update(hashlib.file_digest(handle, "sha256").digest())
+        return digest.hexdigest()
+
+
+def find(name: str, revision: str | None = None) -> Checkpoint:
+    """The checkpoint folder of an embedded name, a local directory or a hub id (downloaded if not cached).
+
+    Raises
+    ------
+    ModelError : no such model, or the hub cannot be reached.
+    """
+    if name in EMBEDDED:
+        return Checkpoint(name, Path(str(resources.files("hlx.assets") / name)))
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return Checkpoint(str(folder.resolve()), folder)
+    if folder.exists():
+        raise ModelError(f"model {name!r} is a file; expected the directory that holds its config.json")
+    if not _HUB_ID.fullmatch(name):
+        raise ModelError(
+            f"unknown model {name!r}: not embedded ({', '.join(EMBEDDED)}), no such directory, "
+            "and not a hub id like openai/clip-vit-base-patch32"
+        )
+    downloaded = _download(name, revision)
+    return Checkpoint(name, downloaded, downloaded.name)
+
+
+def _download(name: str, revision: str | None) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    def fetch(patterns: list[str]) -> Path:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
+
+    try:
+        folder = fetch(_DESCRIPTIONS + _WEIGHTS["safetensors"])
+        if not any(folder.glob("model*.safetensors")):
+            folder = fetch(_DESCRIPTIONS + _WEIGHTS["pickled"])
+    except LocalEntryNotFoundError as error:
+        raise ModelError(
+            f"model {name}: the hub cannot be reached and no copy is in its cache; connect once, or give a directory"
+        ) from error
+    except GatedRepoError as error:
+        raise ModelError(f"model {name} is gated on the hub: accept its terms and log in first") from error
+    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
+        raise ModelError(f"model {name} (revision {revision or 'main'}) does not exist on the hub") from error
+    except Exception as error:  # the hub client raises its HTTP library's errors as they come
+        raise ModelError(f"model {name} could not be downloaded: {type(error).__name__}: {error}") from error
+    return folder

@@ -1,0 +1,187 @@
+"""The image side of a dual encoder on its devices: image vectors of coalitions, in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax import Array, lax
+from jax.sharding import NamedSharding, PartitionSpec
+from jaxtyping import Bool, Float32, Int32, UInt8
+
+from hlx.models.batches import BatchRunner, Progress, auto_batch
+from hlx.models.tokens import AffineTokens, TokenTable, affine_tokens, looks_of, padded_rows, token_table
+from hlx.models.vision import VisionTower, encode
+
+Tokens = TokenTable | AffineTokens
+_WHOLE, _SPLIT = PartitionSpec(), PartitionSpec("batch")
+
+
+class ImageSide:
+    """A vision tower, replicated over the local devices, which share the batch axis.
+
+    Parameters
+    ----------
+    tower : the image tower.
+    mean, scale : per-channel normalisation, pixel -> (pixel - mean) * scale, pixel in 0..255.
+    devices : devices to use; all local ones by default.
+    """
+
+    def __init__(
+        self,
+        tower: VisionTower,
+        mean: Float32[np.ndarray, " 3"],
+        scale: Float32[np.ndarray, " 3"],
+        devices: list[jax.Device] | None = None,
+    ) -> None:
+        self.shape = tower.shape
+        self.devices = devices or jax.local_devices()
+        self.mean, self.scale = mean, scale
+        self._mesh = jax.make_mesh(
+            (len(self.devices),), ("batch",), axis_types=(jax.sharding.AxisType.Auto,), devices=self.devices
+        )
+        self._graph, state = nnx.split(tower)
+        self._state = jax.device_put(state, NamedSharding(self._mesh, _WHOLE))
+        self._encode = self._compiled(self._encode_pixels, 1)
+        self._table = jax.jit(lambda state, *a: token_table(nnx.merge(self._graph, state), *a))
+        self._affine = jax.jit(lambda state, *a: affine_tokens(nnx.merge(self._graph, state), *a))
+        self._rows = self._compiled(self._vectors_of_rows, 1)
+        self._rows_heads = self._compiled(self._scores_of_rows, 1)
+        self._ids: dict[tuple[int, bool], Callable] = {}
+
+    @property
+    def tokens_per_image(self) -> int:
+        """Length of the token sequence."""
+        return self.shape.grid**2 + (0 if self.shape.pooled_by_probe else 1)
+
+    def runner(self, batch_size: int | None = None) -> BatchRunner:
+        """Batches of the asked size, or of one that suits the device."""
+        widest = max(self.shape.mlp, 3 * self.shape.width)
+        size = batch_size or auto_batch(self.tokens_per_image, widest, self.devices)
+        return BatchRunner(size, len(self.devices))
+
+    def normalise(self, pixels: np.ndarray) -> Float32[np.ndarray, "*shape 3"]:
+        """What the checkpoint's processor does to uint8 pixels that need no resizing."""
+        return (pixels.astype(np.float32) - self.mean) * self.scale
+
+    def encode(self, pixels: Float32[np.ndarray, "m s s 3"], runner: BatchRunner) -> Float32[np.ndarray, "m p"]:
+        """Unit vectors of whole, normalised images."""
+
+        def evaluate(start: int, size: int) -> tuple[Array]:
+            return (self._encode(self._state, _padded(pixels[start : start + size], size)),)
+
+        return np.concatenate([part for _, (part,) in runner.run(evaluate, len(pixels))])
+
+    def tokens(
+        self,
+        image: UInt8[np.ndarray, "s s 3"],
+        hidden: UInt8[np.ndarray, "s s 3"],
+        labels: Int32[np.ndarray, "s s"],
+        n_players: int,
+    ) -> Tokens:
+        """Everything constant over the coalitions of one image, on the devices."""
+        looks = looks_of(image, hidden, labels, n_players, self.shape)
+        if looks is None:
+            single = np.stack([np.where((labels == i)[..., None], image, hidden) for i in range(n_players)])
+            return self._affine(self._state, self.normalise(hidden), self.normalise(single))
+        rows = padded_rows(len(looks.pixels))
+        patch = self.shape.patch
+        pixels = self.normalise(looks.pixels.reshape(-1, patch, patch, 3)).reshape(len(looks.pixels), -1)
+        return self._table(
+            self._state, _padded(pixels, rows), _padded(looks.position, rows), looks.start, looks.place
+        )
+
+    def vectors(
+        self, tokens: Tokens, rows: Bool[np.ndarray, "m n"], runner: BatchRunner
+    ) -> Float32[np.ndarray, "m p"]:
+        """Unit image vectors of the coalitions in `rows`."""
+
+        def evaluate(start: int, size: int) -> tuple[Array]:
+            return (self._rows(self._state, _padded(rows[start : start + size], size), tokens),)
+
+        return np.concatenate([part for _, (part,) in runner.run(evaluate, len(rows))])
+
+    def scores(
+        self,
+        tokens: Tokens,
+        rows: Bool[np.ndarray, "m n"],
+        heads: Float32[np.ndarray, "p k"],
+        runner: BatchRunner,
+        progress: Progress | None = None,
+    ) -> Float32[np.ndarray, "m k"]:
+        """Products of the image vectors of the coalitions in `rows` with k text directions."""
+
+        def evaluate(start: int, size: int) -> tuple[Array]:
+            return (self._rows_heads(self._state, _padded(rows[start : start + size], size), tokens, heads),)
+
+        return np.concatenate([part for _, (part,) in runner.run(evaluate, len(rows), progress)])
+
+    def sweep(
+        self,
+        tokens: Tokens,
+        n_players: int,
+        heads: Float32[np.ndarray, "p k"],
+        runner: BatchRunner,
+        progress: Progress | None = None,
+        keep_vectors: bool = False,
+    ) -> tuple[Float32[np.ndarray, "c k"], Float32[np.ndarray, "c p"] | None]:
+        """Scores of all 2^n coalitions, and their image vectors if asked for; ids never leave the device."""
+        count = 1 << n_players
+        values = np.empty((count, heads.shape[1]), np.float32)
+        vectors = np.empty((count, heads.shape[0]), np.float32) if keep_vectors else None
+
+        def evaluate(start: int, size: int) -> tuple[Array, ...]:
+            return self._sweep(size, keep_vectors)(self._state, np.uint32(start), tokens, heads)
+
+        for start, parts in runner.run(evaluate, count, progress):
+            stop = start + len(parts[0])
+            values[start:stop] = parts[0]
+            if vectors is not None:
+                vectors[start:stop] = parts[1]
+        return values, vectors
+
+    def _sweep(self, size: int, keep_vectors: bool) -> Callable:
+        if (size, keep_vectors) not in self._ids:
+            body = partial(self._scores_of_ids, size=size // len(self.devices), keep_vectors=keep_vectors)
+            self._ids[size, keep_vectors] = self._compiled(body, 0, outputs=2 if keep_vectors else 1)
+        return self._ids[size, keep_vectors]
+
+    def _compiled(self, body: Callable, split: int, outputs: int = 0) -> Callable:
+        """Compile `body(state, first, ...)` over the mesh; `split` says whether `first` is split along the batch."""
+
+        def call(state: nnx.State, first: Array, *rest: Array) -> Array | tuple[Array, ...]:
+            specs = (_WHOLE, _SPLIT if split else _WHOLE, *[_WHOLE] * len(rest))
+            out = (_SPLIT,) * outputs if outputs else _SPLIT
+            mapped = jax.shard_map(body, mesh=self._mesh, in_specs=specs, out_specs=out, check_vma=False)
+            return mapped(state, first, *rest)
+
+        return jax.jit(call)
+
+    def _encode_pixels(self, state: nnx.State, pixels: Array) -> Array:
+        return encode(nnx.merge(self._graph, state), pixels)
+
+    def _vectors_of_rows(self, state: nnx.State, masks: Array, tokens: Tokens) -> Array:
+        tower = nnx.merge(self._graph, state)
+        return tower(*tokens.of(tower, masks))
+
+    def _scores_of_rows(self, state: nnx.State, masks: Array, tokens: Tokens, heads: Array) -> Array:
+        vectors = self._vectors_of_rows(state, masks, tokens)
+        return jnp.matmul(vectors, heads, precision=lax.Precision.HIGHEST)
+
+    def _scores_of_ids(
+        self, state: nnx.State, start: Array, tokens: Tokens, heads: Array, size: int, keep_vectors: bool
+    ) -> tuple[Array, ...]:
+        n = (tokens.place if isinstance(tokens, TokenTable) else tokens.deltas).shape[0]
+        ids = start + lax.axis_index("batch").astype(jnp.uint32) * size + jnp.arange(size, dtype=jnp.uint32)
+        masks = (ids[:, None] >> jnp.arange(n, dtype=jnp.uint32)) & 1 == 1
+        vectors = self._vectors_of_rows(state, masks, tokens)
+        values = jnp.matmul(vectors, heads, precision=lax.Precision.HIGHEST)
+        return (values, vectors) if keep_vectors else (values,)
+
+
+def _padded(array: np.ndarray, size: int) -> np.ndarray:
+    return np.pad(array, [(0, size - len(array))] + [(0, 0)] * (array.ndim - 1)) if len(array) < size else array

@@ -1,0 +1,75 @@
+"""What the image towers share: their sizes, and the way from pixels to patches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Float32, Int
+
+from hlx.models.transformer import Block, BlockShape
+
+
+@dataclass(frozen=True)
+class VisionShape:
+    """Sizes of an image tower: square input of `side` pixels, square patches of `patch` pixels.
+
+    `pooled_by_probe` tells a pooling head over all patches from a class token of its own.
+    """
+
+    side: int
+    patch: int
+    layers: int
+    width: int
+    mlp: int
+    block: BlockShape
+    pooled_by_probe: bool
+
+    @property
+    def grid(self) -> int:
+        """Patches along a side; pixels beyond the last whole patch are never read (so400m: 384 = 27 * 14 + 6)."""
+        return self.side // self.patch
+
+
+@runtime_checkable
+class VisionTower(Protocol):
+    """An image tower as a game sees it: rows of tokens in, unit vectors out."""
+
+    shape: VisionShape
+    first: Block | None
+
+    def fixed_tokens(self) -> Float32[Array, "f d"]: ...
+
+    def patch_tokens(
+        self, patches: Float32[Array, "*batch p"], position: Int[Array, "..."]
+    ) -> Float32[Array, "*batch d"]: ...
+
+    def enter(self, tokens: Float32[Array, "*batch d"]) -> Float32[Array, "*batch d"]: ...
+
+    def __call__(
+        self, x: Float32[Array, "m t d"], qkv: Float32[Array, "m t e"] | None = None
+    ) -> Float32[Array, "m p"]: ...
+
+
+def patches_of(pixels: Float[Array, "m s s c"], shape: VisionShape) -> Float[Array, "m g p"]:
+    """Cut square images into patches, row-major; pixels of a patch row-major, channels last."""
+    m, grid, patch = pixels.shape[0], shape.grid, shape.patch
+    used = pixels[:, : grid * patch, : grid * patch]
+    blocks = used.reshape(m, grid, patch, grid, patch, 3).swapaxes(2, 3)
+    return blocks.reshape(m, grid * grid, patch * patch * 3)
+
+
+def normalised(x: Float32[Array, "m p"]) -> Float32[Array, "m p"]:
+    """Rows divided by their Euclidean norm, without eps, as the references do."""
+    return x / jnp.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def encode(tower: VisionTower, pixels: Float32[Array, "m s s 3"]) -> Float32[Array, "m p"]:
+    """Unit image vectors of normalised pixels."""
+    patches = patches_of(pixels, tower.shape)
+    tokens = tower.patch_tokens(patches, jnp.arange(patches.shape[1]))
+    fixed = tower.fixed_tokens()
+    fixed = jnp.broadcast_to(fixed, (len(pixels), *fixed.shape))
+    return tower(tower.enter(jnp.concatenate([fixed, tokens], axis=1)))
