@@ -1,0 +1,103 @@
+"""The command line: one file per command, thin; commands are imported when they are called."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from importlib import import_module
+from typing import Any
+
+import click
+
+from hlx import __version__
+from hlx.errors import HlxError
+
+COMMANDS = {
+    "demo": "Exact maps of embedded scenes with the embedded models, in about two minutes.",
+    "explain": "Shapley map of one image: which regions make the model prefer the caption.",
+    "score": "Caption and foil scores of whole stimulus files, and their accuracies.",
+    "models": "What can be loaded, what is embedded, and what each needs.",
+    "convert": "Write a checkpoint's weights as safetensors, which need no torch.",
+}
+
+
+class LazyCommands(click.Group):
+    """Commands by name; a command's module is imported when it runs or shows its own help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        return getattr(import_module(f"hlx.cli.{name}"), name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _show_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if not asked or ctx.resilient_parsing:
+        return
+    import jax
+
+    devices = jax.local_devices()
+    names = ", ".join(sorted({device.device_kind for device in devices}))
+    click.echo(f"hlx {__version__}, jax {jax.__version__}, {len(devices)} x {names} ({devices[0].platform})")
+    ctx.exit()
+
+
+@click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and the devices, and exit.",
+)
+def group() -> None:
+    """Exact Shapley maps of image-text models.
+
+    \b
+    Example:
+      hlx explain photo.jpg --caption "a dog on a sofa" --foil "a cat on a sofa" --plot map.png
+    """
+
+
+def _one_line(message: Warning | str, category: type[Warning], *_: Any) -> None:
+    if category.__module__.startswith("hlx"):
+        click.echo(f"warning: {message}", err=True)
+
+
+def main() -> None:
+    """Entry point: errors that hlx raises on purpose become one line and exit status 2."""
+    # Other packages' notices are for their developers; ours are for the user.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    warnings.showwarning = _one_line
+    try:
+        status = group.main(standalone_mode=False)
+    except HlxError as error:
+        _fail(str(error))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.exceptions.Abort:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str) -> None:
+    click.echo("hlx: " + " ".join(message.split()), err=True)
+    sys.exit(2)

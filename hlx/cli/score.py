@@ -4,18 +4,17 @@ import csv
 import io
 import json
 import os
-import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from hlx.errors import InputError, OutputError
+from hlx.cli.terminal import progress_bar
+from hlx.errors import InputError
+from hlx.files import check_output, write_bytes
 
 if TYPE_CHECKING:
     from hlx.score import Accuracy, AccuracyTable, PairScore
@@ -93,7 +92,7 @@ def score(
         raise InputError(f"--missing {missing}: is also the file of --out")
     for path in (out, missing):
         if path is not None:
-            _check_writable(path, force)
+            check_output(path, force)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         gathered = gather_stimuli(stimuli, images, validated=validated, need_foil=True)
@@ -103,22 +102,22 @@ def score(
     _report_missing(absent, missing, images)
     if not any(gathered.sources):
         if missing is not None:
-            _write(missing, "".join(f"{name}\n" for name in absent), force)
+            write_bytes(missing, ("".join(f"{name}\n" for name in absent)).encode())
         raise InputError(
             f"not one image was found of {len(absent)}; name the folders that hold them with --images"
         )
 
     started = time.perf_counter()
     scorer = load_model(model, dtype=dtype)
-    with _progress("encoding images and texts") as progress:
+    with progress_bar("encoding images and texts") as progress:
         records = score_stimuli(
             scorer, gathered.stimuli, sources=gathered.sources, batch_size=batch_size, progress=progress
         )
     seconds = time.perf_counter() - started
     made_by = {"model": model, "dtype": dtype, "hlx_version": __version__}
-    _write(out, _table_text(records, made_by, out.suffix.lower()), force)
+    write_bytes(out, (_table_text(records, made_by, out.suffix.lower())).encode())
     if missing is not None:
-        _write(missing, "".join(f"{name}\n" for name in absent), force)
+        write_bytes(missing, ("".join(f"{name}\n" for name in absent)).encode())
     table = accuracy(records)
     if as_json:
         counts = {"stimuli": len(records), "missing_images": absent, "seconds": round(seconds, 3)}
@@ -138,29 +137,6 @@ def _report_missing(absent: list[str], file: Path | None, folders: tuple[Path, .
     if len(absent) > NAMES_SHOWN:
         rest = f"all of them in {file}" if file else "--missing FILE writes all of them"
         click.echo(f"  ... and {len(absent) - NAMES_SHOWN} more; {rest}", err=True)
-
-
-@contextmanager
-def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, else a line for every tenth of the way; both on stderr."""
-    if not sys.stderr.isatty():
-        tenths = 0
-
-        def line(done: int, total: int) -> None:
-            nonlocal tenths
-            if done * 10 // total > tenths:
-                tenths = done * 10 // total
-                click.echo(f"{label}: {done} of {total}", err=True)
-
-        yield line
-        return
-    with click.progressbar(length=1, label=label, file=sys.stderr, show_pos=True) as bar:
-
-        def step(done: int, total: int) -> None:
-            bar.length = total
-            bar.update(done - bar.pos)
-
-        yield step
 
 
 def _fields(record: "PairScore") -> dict[str, object]:
@@ -203,32 +179,3 @@ def _accuracy_text(table: "AccuracyTable") -> str:
 
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.2f}%"
-
-
-def _check_writable(path: Path, force: bool) -> None:
-    """Refuse an output before the work is done, not after."""
-    if path.exists() and not path.is_file():
-        raise OutputError(f"{path}: is no regular file, expected the name of a file to write")
-    if os.path.lexists(path) and not force:
-        raise OutputError(f"{path}: exists; --force replaces it")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: cannot be written, there is no folder {path.parent}")
-    if not os.access(path.parent, os.W_OK):
-        raise OutputError(f"{path}: cannot be written, no permission in the folder {path.parent}")
-
-
-def _write(path: Path, text: str, force: bool) -> None:
-    """The whole text under `path`, or nothing: written beside it and moved into place."""
-    _check_writable(path, force)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink()

@@ -5,6 +5,6 @@ blocks); tokens and image_side run their image towers over coalitions; dual_enco
 and game asks it for values.
 """
 
-from hlx.models.load import load_model
+from hlx.models.load import load_model, load_text_side
 
-__all__ = ["load_model"]
+__all__ = ["load_model", "load_text_side"]

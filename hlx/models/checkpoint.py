@@ -65,7 +65,9 @@ def block_slots(key: str, target: str, layers: int, width: int, mlp: int) -> Slo
     for i in range(layers):
         source, place = f"{key}.encoder.layers.{i}", f"{target}/{i}/"
         for part, letter in enumerate("qkv"):
-            for name, slot in linear(f"{source}.self_attn.{letter}_proj", place + "qkv", width, width).items():
+            for name, slot in linear(
+                f"{source}.self_attn.{letter}_proj", place + "qkv", width, width
+            ).items():
                 slots[name] = Slot(slot.target, slot.shape, slot.transform, part)
         slots |= linear(f"{source}.self_attn.out_proj", place + "out", width, width)
         slots |= norm(f"{source}.layer_norm1", place + "norm1", width)
@@ -186,7 +188,9 @@ def _pickled(file: Path) -> Iterator[tuple[str, np.ndarray]]:
         yield key, value.float().numpy() if value.is_floating_point() else value.numpy()
 
 
-def read_arrays(folder: Path, slots: Slots, matmul_dtype: Mapping[str, str]) -> Arrays:
+def read_arrays(
+    folder: Path, slots: Slots, matmul_dtype: Mapping[str, str], towers: tuple[str, ...] | None = None
+) -> Arrays:
     """Fill the port's arrays from a checkpoint.
 
     Parameters
@@ -194,6 +198,7 @@ def read_arrays(folder: Path, slots: Slots, matmul_dtype: Mapping[str, str]) -> 
     folder : directory of a Hugging Face checkpoint.
     slots : every key the architecture has, with its place and shape.
     matmul_dtype : tower name -> dtype of its blocks' matrices; float32 where not named.
+    towers : keep only arrays of these towers, and those of none; all by default.
 
     Raises
     ------
@@ -209,8 +214,13 @@ def read_arrays(folder: Path, slots: Slots, matmul_dtype: Mapping[str, str]) -> 
             raise ModelError(f"{folder}: unexpected key {key} of shape {tensor.shape}: not this architecture")
         shape = (1,) if slot.transform == "scalar" and tensor.shape == (1,) else slot.shape
         if tensor.shape != shape:
-            raise ModelError(f"{folder}: key {key} has shape {tensor.shape}; config.json asks for {slot.shape}")
+            raise ModelError(
+                f"{folder}: key {key} has shape {tensor.shape}; config.json asks for {slot.shape}"
+            )
         seen.add(key)
+        tower, inside, _ = slot.target.partition("/")
+        if towers is not None and inside and tower not in towers:
+            continue
         _place(filled, slot, _TRANSFORMS[slot.transform](np.asarray(tensor, np.float32)))
     missing = _first_missing(slots, seen)
     if missing:

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-import jax
 import numpy as np
-from flax import nnx
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float32, UInt8
 
 from hlx.backgrounds import hidden_view
 from hlx.errors import InputError
@@ -18,11 +16,10 @@ from hlx.models.batches import Progress
 from hlx.models.game import ImageTextGame, MaskedImage
 from hlx.models.hub import Checkpoint
 from hlx.models.image_side import ImageSide
-from hlx.models.preparation import Pixels, Texts
+from hlx.models.preparation import Pixels
+from hlx.models.text_side import TextSide
 from hlx.regions import LabelMap, Regions
 from hlx.stimuli import Stimulus
-
-TEXT_BATCH = 64
 
 
 class DualEncoder:
@@ -34,6 +31,7 @@ class DualEncoder:
     ----------
     name : what `load_model` was given (an absolute path for a directory).
     side : input size in pixels.
+    texts : the text side, which makes directions of captions and foils.
     dtype : "float32" or "bfloat16", of the image tower's large products; all else is float32.
     """
 
@@ -43,19 +41,13 @@ class DualEncoder:
         family: str,
         dtype: str,
         image_side: ImageSide,
-        text_tower: nnx.Module,
-        texts: Texts,
+        text_side: TextSide,
         pixels: Pixels,
-        scale: float,
-        bias: float,
     ) -> None:
         self.checkpoint, self.family, self.dtype = checkpoint, family, dtype
         self.name, self.side = checkpoint.name, image_side.shape.side
-        self.image_side = image_side
-        self._texts, self._pixels = texts, pixels
-        self.scale, self.bias = scale, bias
-        graph, self._text_state = nnx.split(text_tower)
-        self._encode_ids = jax.jit(lambda state, ids: nnx.merge(graph, state)(ids))
+        self.image_side, self.texts = image_side, text_side
+        self._pixels = pixels
 
     def __repr__(self) -> str:
         return f"<{self.family} {self.name}, {self.side} px, {self.dtype}>"
@@ -67,13 +59,7 @@ class DualEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "t p"]:
         """Unit text vectors."""
-        parts = []
-        for start in range(0, len(texts), TEXT_BATCH):
-            ids = self._texts.ids(texts[start : start + TEXT_BATCH])
-            rows = min(TEXT_BATCH, 1 << (len(ids) - 1).bit_length())
-            padded = np.concatenate([ids, np.repeat(ids[-1:], rows - len(ids), axis=0)])
-            parts.append(np.asarray(self._encode_ids(self._text_state, padded))[: len(ids)])
-        return np.concatenate(parts)
+        return self.texts.encode(texts)
 
     def encode_squares(
         self, squares: UInt8[np.ndarray, "m s s 3"], batch_size: int | None = None
@@ -93,13 +79,13 @@ class DualEncoder:
         self, images: Float32[np.ndarray, "m p"], texts: Float32[np.ndarray, "t p"]
     ) -> Float32[np.ndarray, "m t"]:
         """Scores of all pairs of image and text vectors."""
-        return (self.scale * (images @ texts.T) + self.bias).astype(np.float32)
+        return (self.texts.scale * (images @ texts.T) + self.texts.bias).astype(np.float32)
 
     def pair_logits(
         self, images: Float32[np.ndarray, "m p"], texts: Float32[np.ndarray, "m p"]
     ) -> Float32[np.ndarray, " m"]:
         """Scores of image and text vectors row by row."""
-        return (self.scale * np.einsum("mp,mp->m", images, texts) + self.bias).astype(np.float32)
+        return (self.texts.scale * np.einsum("mp,mp->m", images, texts) + self.texts.bias).astype(np.float32)
 
     def scores(self, images: Sequence[object], texts: Sequence[str]) -> Float32[np.ndarray, "m t"]:
         """The checkpoint's logits_per_image.
@@ -116,22 +102,6 @@ class DualEncoder:
         if len(images) == 0 or len(texts) == 0:
             raise InputError("scores takes at least one image and one text")
         return self.logits(self.encode_images(images), self.encode_texts(texts))
-
-    def heads(
-        self, pairs: Sequence[tuple[str, str | None]]
-    ) -> tuple[Float32[np.ndarray, "p k"], Float[np.ndarray, " k"]]:
-        """Directions and offsets that turn an image vector into f of each (caption, foil) pair.
-
-        f = score(caption) - score(foil), or score(caption) where the foil is None: linear in the image vector.
-        """
-        texts = list(dict.fromkeys(text for pair in pairs for text in pair if text is not None))
-        place = {text: i for i, text in enumerate(texts)}
-        vectors = self.encode_texts(texts)
-        directions = np.stack(
-            [vectors[place[a]] - (0 if b is None else vectors[place[b]]) for a, b in pairs], axis=1
-        )
-        offsets = np.array([self.bias if foil is None else 0.0 for _, foil in pairs])
-        return (self.scale * directions).astype(np.float32), offsets
 
     def mask(
         self,
@@ -171,5 +141,5 @@ class DualEncoder:
         progress : called with (done, total) while `table()` runs.
         """
         masked = self.mask(stimulus.image, regions, background, batch_size, stimulus.name)
-        heads, offsets = self.heads([(stimulus.caption, stimulus.foil)])
+        heads, offsets = self.texts.heads([(stimulus.caption, stimulus.foil)])
         return ImageTextGame(masked, heads[:, 0], float(offsets[0]), progress)

@@ -46,6 +46,11 @@ class MaskedImage:
         self._side, self._tokens, self._runner = side, tokens, runner
         self.n_players, self.shown, self.hidden, self.name = n_players, shown, hidden, name
 
+    @property
+    def batch_size(self) -> int:
+        """Coalitions per batch, as last halved."""
+        return self._runner.size
+
     def vectors(self, rows: Bool[np.ndarray, "m n"]) -> Float32[np.ndarray, "m p"]:
         """Unit image vectors of coalitions."""
         return self._side.vectors(self._tokens, self._checked(rows), self._runner)
@@ -55,10 +60,13 @@ class MaskedImage:
         rows: Bool[np.ndarray, "m n"],
         heads: Float32[np.ndarray, "p k"],
         offsets: Float[np.ndarray, " k"],
+        progress: Progress | None = None,
     ) -> Float32[np.ndarray, "m k"]:
         """f of coalitions for k text pairs (`DualEncoder.heads`)."""
         rows = self._checked(rows)
-        values = self._side.scores(self._tokens, rows, heads, self._runner) + offsets.astype(np.float32)
+        values = self._side.scores(self._tokens, rows, heads, self._runner, progress) + offsets.astype(
+            np.float32
+        )
         bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
         if len(bad):
             self._refuse(rows[bad[0]])
@@ -95,7 +103,9 @@ class MaskedImage:
 
     def _refuse(self, row: np.ndarray) -> None:
         shown = ", ".join(map(str, np.flatnonzero(row))) or "nothing"
-        raise NonFiniteScoreError(f"stimulus {self.name}: the score is NaN or infinite with regions {shown} shown")
+        raise NonFiniteScoreError(
+            f"stimulus {self.name}: the score is NaN or infinite with regions {shown} shown"
+        )
 
 
 class ImageTextGame:

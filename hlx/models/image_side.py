@@ -68,7 +68,9 @@ class ImageSide:
         """What the checkpoint's processor does to uint8 pixels that need no resizing."""
         return (pixels.astype(np.float32) - self.mean) * self.scale
 
-    def encode(self, pixels: Float32[np.ndarray, "m s s 3"], runner: BatchRunner) -> Float32[np.ndarray, "m p"]:
+    def encode(
+        self, pixels: Float32[np.ndarray, "m s s 3"], runner: BatchRunner
+    ) -> Float32[np.ndarray, "m p"]:
         """Unit vectors of whole, normalised images."""
 
         def evaluate(start: int, size: int) -> tuple[Array]:
@@ -184,4 +186,6 @@ class ImageSide:
 
 
 def _padded(array: np.ndarray, size: int) -> np.ndarray:
-    return np.pad(array, [(0, size - len(array))] + [(0, 0)] * (array.ndim - 1)) if len(array) < size else array
+    return (
+        np.pad(array, [(0, size - len(array))] + [(0, 0)] * (array.ndim - 1)) if len(array) < size else array
+    )

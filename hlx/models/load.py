@@ -10,16 +10,16 @@ import numpy as np
 
 from hlx.errors import InputError, ModelError
 from hlx.models import clip, siglip
-from hlx.models.checkpoint import Arrays, read_arrays, read_config
+from hlx.models.checkpoint import Arrays, Slots, read_arrays, read_config
 from hlx.models.dual_encoder import DualEncoder
 from hlx.models.hub import DEFAULT, Checkpoint, find
 from hlx.models.image_side import ImageSide
 from hlx.models.preparation import Pixels, Texts
+from hlx.models.text_side import TextSide
 from hlx.models.transformer import ACTIVATIONS, BlockShape
 from hlx.models.vision import VisionShape
 
 if TYPE_CHECKING:
-    from flax import nnx
     from transformers import PretrainedConfig
 
 DTYPES = ("float32", "bfloat16")
@@ -49,32 +49,54 @@ def load_model(
         raise InputError(f"dtype {dtype!r}: expected {' or '.join(DTYPES)}")
     checkpoint = find(str(name), revision)
     config, family = _config(checkpoint)
-    vision, text = config.vision_config, config.text_config
-    block, text_block = _block(checkpoint, vision), _block(checkpoint, text)
+    vision = config.vision_config
     shape = VisionShape(
         side=vision.image_size,
         patch=vision.patch_size,
         layers=vision.num_hidden_layers,
         width=vision.hidden_size,
         mlp=vision.intermediate_size,
-        block=block,
+        block=_block(checkpoint, vision),
         pooled_by_probe=family == "siglip",
     )
-    texts = Texts(checkpoint.folder, text.max_position_embeddings, to_limit=family == "siglip")
+    tokenizer = _tokenizer(checkpoint, config, family)
     pixels = Pixels(checkpoint.folder, family, shape.side)
-    slots = (clip if family == "clip" else siglip).slots(config)
-    arrays = read_arrays(checkpoint.folder, slots, {"vision": dtype})
-    scale, bias = _scale_and_bias(arrays, family)
+    arrays = read_arrays(checkpoint.folder, _slots(config, family), {"vision": dtype})
     tower: clip.ClipVision | siglip.SiglipVision
-    words: nnx.Module
-    if family == "clip":
-        tower = clip.ClipVision(arrays, shape)
-        words = clip.ClipText(arrays, text.num_hidden_layers, text_block, text.eos_token_id)
-    else:
-        tower = siglip.SiglipVision(arrays, shape)
-        words = siglip.SiglipText(arrays, text.num_hidden_layers, text_block)
+    tower = clip.ClipVision(arrays, shape) if family == "clip" else siglip.SiglipVision(arrays, shape)
     image_side = ImageSide(tower, *pixels.mean_and_scale(), devices)
-    return DualEncoder(checkpoint, family, dtype, image_side, words, texts, pixels, scale, bias)
+    text_side = _text_side(checkpoint, arrays, tokenizer, config, family)
+    return DualEncoder(checkpoint, family, dtype, image_side, text_side, pixels)
+
+
+def load_text_side(name: str | Path, revision: str | None = None) -> tuple[TextSide, Checkpoint]:
+    """The text side of a checkpoint alone: enough to map new captions onto kept image vectors."""
+    checkpoint = find(str(name), revision)
+    config, family = _config(checkpoint)
+    tokenizer = _tokenizer(checkpoint, config, family)
+    arrays = read_arrays(checkpoint.folder, _slots(config, family), {}, towers=("text",))
+    return _text_side(checkpoint, arrays, tokenizer, config, family), checkpoint
+
+
+def _slots(config: PretrainedConfig, family: str) -> Slots:
+    return (clip if family == "clip" else siglip).slots(config)
+
+
+def _tokenizer(checkpoint: Checkpoint, config: PretrainedConfig, family: str) -> Texts:
+    return Texts(checkpoint.folder, config.text_config.max_position_embeddings, to_limit=family == "siglip")
+
+
+def _text_side(
+    checkpoint: Checkpoint, arrays: Arrays, tokenizer: Texts, config: PretrainedConfig, family: str
+) -> TextSide:
+    text = config.text_config
+    block = _block(checkpoint, text)
+    tower: clip.ClipText | siglip.SiglipText
+    if family == "clip":
+        tower = clip.ClipText(arrays, text.num_hidden_layers, block, text.eos_token_id)
+    else:
+        tower = siglip.SiglipText(arrays, text.num_hidden_layers, block)
+    return TextSide(tokenizer, tower, *_scale_and_bias(arrays, family))
 
 
 def _scale_and_bias(arrays: Arrays, family: str) -> tuple[float, float]:
@@ -99,7 +121,9 @@ def _config(checkpoint: Checkpoint) -> tuple[PretrainedConfig, str]:
         config = kind.from_dict(raw)
     except Exception as error:  # the configuration classes raise whatever their fields' checks raise
         text = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"{checkpoint.folder}: config.json is not a valid {family} configuration: {text}") from error
+        raise ModelError(
+            f"{checkpoint.folder}: config.json is not a valid {family} configuration: {text}"
+        ) from error
     if family == "siglip" and not config.vision_config.vision_use_head:
         raise ModelError(f"{checkpoint.name}: a SigLIP without its pooling head has no image score")
     return config, family

@@ -90,12 +90,16 @@ class Pixels:
         if family == "clip":
             from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil as Processor
         else:
-            from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil as Processor
+            from transformers.models.siglip.image_processing_pil_siglip import (
+                SiglipImageProcessorPil as Processor,
+            )
         config = read_json(folder / "preprocessor_config.json")
         try:
             self._processor = Processor(**config)
         except Exception as error:
-            raise ModelError(f"{folder}: preprocessor_config.json cannot be used: {_first_line(error)}") from error
+            raise ModelError(
+                f"{folder}: preprocessor_config.json cannot be used: {_first_line(error)}"
+            ) from error
         self._folder, self._side = folder, side
 
     def mean_and_scale(self) -> tuple[Float32[np.ndarray, " 3"], Float32[np.ndarray, " 3"]]:
@@ -105,7 +109,9 @@ class Pixels:
         mean, std = (made.image_mean, made.image_std) if made.do_normalize else ([0.0] * 3, [1.0] * 3)
         return (np.asarray(mean) / factor).astype(np.float32), (factor / np.asarray(std)).astype(np.float32)
 
-    def of(self, images: Sequence[UInt8[np.ndarray, "_h _w 3"] | Image.Image]) -> Float32[np.ndarray, "m s s 3"]:
+    def of(
+        self, images: Sequence[UInt8[np.ndarray, "_h _w 3"] | Image.Image]
+    ) -> Float32[np.ndarray, "m s s 3"]:
         """Normalised pixels after the processor's own resize and crop, channels last."""
         made = self._processor(list(images), return_tensors="np", input_data_format="channels_last")
         pixels = np.asarray(made["pixel_values"], np.float32).transpose(0, 2, 3, 1)

@@ -1,14 +1,13 @@
 """Pictures of explanations into files, whole or not at all."""
 
-import contextlib
 import io
-import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hlx.errors import OutputError
+from hlx.files import write_bytes
 from hlx.plot.overlay import Panel, contact_sheet
 
 # What each file format is saved with, so that the same figure gives the same bytes.
@@ -50,20 +49,4 @@ def save_contact_sheet(path: str | Path, panels: Sequence[Panel]) -> None:
         # A caption in a script that the font lacks is drawn as boxes; that is all there is to say about it.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         contact_sheet(panels).savefig(drawn, format=kind[1:], metadata=_METADATA[kind])
-    _replace(path, drawn.getvalue())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        if path.is_dir():
-            raise IsADirectoryError(21, "is a folder")
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
+    write_bytes(path, drawn.getvalue())

@@ -1,0 +1,249 @@
+"""``hlx explain``: Shapley maps of one image."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hlx.cli.terminal import attribution_text, progress_bar
+from hlx.errors import InputError
+from hlx.files import check_output
+
+if TYPE_CHECKING:
+    from hlx.attribution import Attribution
+    from hlx.regions import Regions
+    from hlx.stimuli import Stimulus
+
+_FILE = click.Path(path_type=Path)
+_MODEL_OPTIONS = (
+    "model",
+    "grid",
+    "regions",
+    "background",
+    "dtype",
+    "batch_size",
+    "estimator",
+    "budget",
+    "seed",
+)
+
+
+@click.command()
+@click.argument("image", required=False)
+@click.option("--caption", metavar="TEXT", help="The text that is right for the image.")
+@click.option("--foil", metavar="TEXT", help="A text that is wrong; without one, f is the caption's score.")
+@click.option(
+    "--pairs",
+    type=_FILE,
+    metavar="FILE",
+    help="Many pairs of this image from one sweep: a .csv or .jsonl with columns caption, foil, id.",
+)
+@click.option(
+    "--model",
+    default="clip-scenes",
+    show_default=True,
+    metavar="NAME|DIR|HUB-ID",
+    help="Embedded model, checkpoint directory or hub id (`hlx models` lists them).",
+)
+@click.option("--grid", metavar="RxC", help="Grid of regions.  [default: 4x4]")
+@click.option(
+    "--regions", type=_FILE, metavar="FILE", help="Label map instead of a grid: .png or .npy, labels 0..n-1."
+)
+@click.option(
+    "--background",
+    type=click.Choice(["blur", "mean", "black"]),
+    default="blur",
+    show_default=True,
+    help="What hidden regions show.",
+)
+@click.option(
+    "--estimator", default="exact", show_default=True, help="exact, or permutation with a --budget."
+)
+@click.option("--budget", type=int, metavar="N", help="Evaluations that a sampled estimator may spend.")
+@click.option("--dtype", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True)
+@click.option(
+    "--batch-size", default="auto", show_default=True, metavar="auto|N", help="Coalitions per batch."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of sampled estimators.")
+@click.option("--out", type=_FILE, metavar="FILE.h5", help="Keep values, table and all that made them.")
+@click.option("--no-table", is_flag=True, help="Leave the table of all 2^n values out of --out.")
+@click.option(
+    "--keep-embeddings",
+    is_flag=True,
+    help="Put the image vector of every coalition into --out: --from FILE.h5 then maps new pairs in seconds.",
+)
+@click.option("--plot", type=_FILE, metavar="FILE.png", help="Image | what hidden regions show | signed map.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object (one per line with --pairs).")
+@click.option(
+    "--from", "source", type=_FILE, metavar="FILE.h5", help="Redraw and re-derive a result instead."
+)
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+@click.pass_context
+def explain(
+    ctx: click.Context,
+    image: str | None,
+    caption: str | None,
+    foil: str | None,
+    pairs: Path | None,
+    source: Path | None,
+    out: Path | None,
+    plot: Path | None,
+    as_json: bool,
+    force: bool,
+    no_table: bool,
+    keep_embeddings: bool,
+    **options: str | int | Path | None,
+) -> None:
+    """Explain which regions of IMAGE make the model prefer the caption over the foil.
+
+    f = score(caption) - score(foil), and the map holds the exact Shapley value of every region: their sum is
+    f of the whole image minus f of the image with everything hidden.
+
+    \b
+    Examples:
+      hlx explain photo.jpg --caption "a dog on a sofa" --foil "a cat on a sofa" --plot map.png
+      hlx explain photo.jpg --pairs pairs.csv --model openai/clip-vit-base-patch32 --out maps.h5
+      hlx explain --from maps.h5 --plot again.png
+    """
+    _check_options(image, caption, foil, pairs, source, out, no_table, keep_embeddings)
+    for path, endings in ((out, (".h5", ".hdf5")), (plot, (".png", ".pdf"))):
+        if path is not None:
+            if path.suffix.lower() not in endings:
+                raise InputError(f"{path}: expected a name that ends in {' or '.join(endings)}")
+            check_output(path, force)
+    if source is not None:
+        _refuse_model_options(ctx)
+        attributions = _from_file(source, caption, foil, pairs)
+    else:
+        assert image is not None
+        attributions = _from_model(_stimuli(image, caption, foil, pairs), options, keep_embeddings)
+    if out is not None:
+        from hlx.store import save
+
+        save(out, attributions, keep_table=not no_table, force=force)
+    if plot is not None:
+        from hlx.plot import save_contact_sheet
+
+        save_contact_sheet(plot, [attribution.panel() for attribution in attributions])
+    for attribution in attributions:
+        click.echo(json.dumps(attribution.as_dict()) if as_json else attribution_text(attribution))
+    for path in (out, plot):
+        if path is not None:
+            click.echo(f"written: {path}", err=True)
+
+
+def _check_options(
+    image: str | None,
+    caption: str | None,
+    foil: str | None,
+    pairs: Path | None,
+    source: Path | None,
+    out: Path | None,
+    no_table: bool,
+    keep_embeddings: bool,
+) -> None:
+    if source is not None and image is not None:
+        raise InputError("--from takes the image from the file: leave IMAGE out")
+    if source is None and image is None:
+        raise InputError("which image? give IMAGE, or a result with --from FILE.h5")
+    if pairs is not None and (caption is not None or foil is not None):
+        raise InputError("--pairs holds the captions and foils: leave --caption and --foil out")
+    if caption is None and foil is not None:
+        raise InputError("--foil needs a --caption to be compared with")
+    if source is None and caption is None and pairs is None:
+        raise InputError("which caption? give --caption, or many with --pairs FILE")
+    if out is None and (no_table or keep_embeddings):
+        name = "--no-table" if no_table else "--keep-embeddings"
+        raise InputError(f"{name} says what --out keeps: give --out FILE.h5")
+
+
+def _refuse_model_options(ctx: click.Context) -> None:
+    given = [
+        name
+        for name in (*_MODEL_OPTIONS, "keep_embeddings")
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise InputError(f"--{given[0].replace('_', '-')} was settled when the file of --from was made")
+
+
+def _stimuli(image: str, caption: str | None, foil: str | None, pairs: Path | None) -> list[Stimulus]:
+    from hlx.stimuli import Stimulus, read_stimuli
+
+    if pairs is None:
+        assert caption is not None
+        return [Stimulus(image, caption, foil)]
+    return read_stimuli(pairs, image=image)
+
+
+def _from_model(
+    stimuli: Sequence[Stimulus], options: dict[str, str | int | Path | None], keep_embeddings: bool
+) -> list[Attribution]:
+    regions = _regions(options["grid"], options["regions"])
+    estimator, budget = str(options["estimator"]), options["budget"]
+    assert budget is None or isinstance(budget, int)
+
+    # What can be refused without a model is refused before one is loaded.
+    from hlx.estimators import check_affordable, get_estimator
+    from hlx.images import read_image
+    from hlx.models.batches import parse_batch
+
+    check_affordable(get_estimator(estimator), regions.n_players, budget)
+    batch_size = parse_batch(str(options["batch_size"]))
+    read_image(stimuli[0].image)
+
+    from hlx.explain import explain_pairs
+    from hlx.models import load_model
+
+    model = load_model(str(options["model"]), dtype=str(options["dtype"]))
+    with progress_bar("evaluating coalitions") as progress:
+        return explain_pairs(
+            model,
+            stimuli,
+            regions,
+            estimator,
+            background=str(options["background"]),
+            budget=budget,
+            seed=int(str(options["seed"])),
+            batch_size=batch_size,
+            progress=progress,
+            keep_vectors=keep_embeddings,
+        )
+
+
+def _regions(grid: str | int | Path | None, labels: str | int | Path | None) -> Regions:
+    from hlx.regions import Grid, LabelMap
+
+    if grid is not None and labels is not None:
+        raise InputError("--grid and --regions both say what the regions are: give one of them")
+    return LabelMap.read(Path(str(labels))) if labels is not None else Grid.parse(str(grid or "4x4"))
+
+
+def _from_file(source: Path, caption: str | None, foil: str | None, pairs: Path | None) -> list[Attribution]:
+    from hlx.store import load
+
+    kept = load(source)
+    if not kept:
+        raise InputError(f"{source}: holds no attributions")
+    if caption is None and pairs is None:
+        from hlx.explain import rederived
+
+        return [rederived(attribution) for attribution in kept]
+    from hlx.explain import explain_kept
+    from hlx.models import load_text_side
+
+    sweeps = {id(attribution.vectors): attribution for attribution in kept if attribution.vectors is not None}
+    if len(sweeps) != 1:
+        raise InputError(
+            f"{source}: holds the image vectors of {len(sweeps)} sweeps, expected one"
+            " (explain one image with --keep-embeddings)"
+        )
+    attribution = next(iter(sweeps.values()))
+    assert attribution.context is not None
+    stimuli = _stimuli(attribution.context.image, caption, foil, pairs)
+    texts, checkpoint = load_text_side(attribution.context.model, attribution.context.revision)
+    return explain_kept(attribution, [(s.caption, s.foil) for s in stimuli], texts, checkpoint.fingerprint())

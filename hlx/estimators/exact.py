@@ -1,0 +1,30 @@
+"""The exact Shapley value: all 2^n coalitions, weighted as Shapley (1953) does."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from hlx.coalitions import all_rows
+from hlx.errors import InputError
+from hlx.estimators.estimator import Estimate, Estimator
+from hlx.kernels import shapley
+
+
+def plan(n: int, budget: int, rng: np.random.Generator) -> Bool[np.ndarray, "m n"]:
+    """Every coalition, in the order of the ids; `budget` must reach them all and `rng` is not used."""
+    del rng
+    if budget < 1 << n:
+        raise InputError(
+            f"exact: all {1 << n} coalitions of {n} regions are evaluated; the budget is {budget}"
+        )
+    return all_rows(n)
+
+
+def solve(coalitions: Bool[np.ndarray, "m n"], values: Float[np.ndarray, " m"]) -> Estimate:
+    """Shapley values of a whole table."""
+    del coalitions
+    return Estimate(shapley(values))
+
+
+EXACT = Estimator("exact", "all 2^n coalitions, nothing sampled", True, plan, solve)

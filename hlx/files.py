@@ -1,0 +1,69 @@
+"""Output files: refused before the work when they cannot be written, whole or absent afterwards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from hlx.errors import OutputError
+
+
+def check_output(path: str | Path, force: bool = False) -> Path:
+    """The path, if a file can be written there.
+
+    Raises
+    ------
+    OutputError : it exists (unless `force`), is no regular file, or its folder is missing or not writable.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path}: is no regular file, expected the name of a file to write")
+    if os.path.lexists(path) and not force:
+        raise OutputError(f"{path}: exists; --force replaces it")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: cannot be written, there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"{path}: cannot be written, no permission in the folder {path.parent}")
+    return path
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A temporary name beside `path` to write to; moved into place on success, removed otherwise.
+
+    File and folder are flushed to the disk, so that a crash leaves the old file or the whole new one.
+
+    Raises
+    ------
+    OutputError : writing failed, such as on a full disk.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, path)
+        _flush(path.parent)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """The whole content under `path`, or nothing."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
