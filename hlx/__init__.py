@@ -24,22 +24,47 @@ _HOMES = {
     "Stimulus": "hlx.stimuli",
     "TabulatedGame": "hlx.games",
     "explain": "hlx.explain",
+    "explain_kept": "hlx.explain",
     "explain_pairs": "hlx.explain",
+    "load": "hlx.store",
     "load_model": "hlx.models",
     "read_stimuli": "hlx.stimuli",
+    "save": "hlx.store",
     "shapley_from_table": "hlx.games",
 }
 
-__all__ = ["__version__", *_HOMES]
+__all__ = [
+    "Attribution",
+    "CallableGame",
+    "Grid",
+    "HlxError",
+    "InputError",
+    "LabelMap",
+    "ModelError",
+    "NonFiniteScoreError",
+    "OutputError",
+    "Stimulus",
+    "TabulatedGame",
+    "__version__",
+    "explain",
+    "explain_kept",
+    "explain_pairs",
+    "load",
+    "load_model",
+    "read_stimuli",
+    "save",
+    "shapley_from_table",
+]
 
 if TYPE_CHECKING:
     from hlx.attribution import Attribution
     from hlx.errors import HlxError, InputError, ModelError, NonFiniteScoreError, OutputError
-    from hlx.explain import explain, explain_pairs
+    from hlx.explain import explain, explain_kept, explain_pairs
     from hlx.games import CallableGame, TabulatedGame, shapley_from_table
     from hlx.models import load_model
     from hlx.regions import Grid, LabelMap
     from hlx.stimuli import Stimulus, read_stimuli
+    from hlx.store import load, save
 
 
 def __getattr__(name: str) -> Any:

@@ -6,8 +6,8 @@ Layout (format 1)::
     /images/I/shown        uint8 (side, side, 3), the image at the model's size
     /images/I/hidden       uint8 (side, side, 3), what its hidden regions show
     /vectors/K             float32 (2^n, p), kept image vectors of one sweep
-    /attributions/J        attrs: estimator, v_all, v_none, n_evaluations, regions (JSON), context (JSON), image I,
-                           vectors K
+    /attributions/J        attrs: estimator, v_all, v_none, n_evaluations, regions and context (JSON),
+                           image I, vectors K
         values             float64 (n,)
         standard_error     float64 (n,), absent where the values are exact
         table              (2^n,), index = coalition id; absent where not kept

@@ -6,7 +6,6 @@ import os
 import sys
 import warnings
 from importlib import import_module
-from typing import Any
 
 import click
 
@@ -67,7 +66,7 @@ def group() -> None:
     """
 
 
-def _one_line(message: Warning | str, category: type[Warning], *_: Any) -> None:
+def _one_line(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
     if category.__module__.startswith("hlx"):
         click.echo(f"warning: {message}", err=True)
 

@@ -11,7 +11,7 @@ LOADABLE = (
     (
         "CLIP",
         "openai/clip-vit-base-patch32",
-        "any Hugging Face checkpoint of model_type clip; weights only in pytorch_model.bin take the torch extra",
+        "model_type clip; weights that come only as pytorch_model.bin take the torch extra",
     ),
     (
         "SigLIP",

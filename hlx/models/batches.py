@@ -1,4 +1,4 @@
-"""Running many coalitions through a device in batches: their size, their order, and what to do when memory ends."""
+"""Running many coalitions through a device in batches: size, order, and what to do when memory ends."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def auto_batch(tokens: int, widest: int, devices: list[jax.Device]) -> int:
 
 
 def parse_batch(value: str | int) -> int | None:
-    """A batch size from an option: None for "auto"; InputError for anything but that or a positive integer."""
+    """A batch size from an option: None for "auto"; InputError unless that or a positive integer."""
     if value == "auto":
         return None
     try:
@@ -95,8 +95,8 @@ class BatchRunner:
     def _halve(self, error: Exception) -> None:
         if self.size <= self.multiple:
             raise ModelError(
-                f"the device ran out of memory at a batch of {self.size}: use a smaller model, fewer regions, "
-                "or --dtype bfloat16"
+                f"the device ran out of memory at a batch of {self.size}: use a smaller "
+                "model, fewer regions, or --dtype bfloat16"
             ) from error
         half = self.size // 2
         self.size = max(self.multiple, half - half % self.multiple)

@@ -70,9 +70,9 @@ class ClipVision(nnx.Module):
         return (self.class_token[...] + self.positions[0])[None]
 
     def patch_tokens(
-        self, patches: Float32[Array, "*batch p"], position: Int[Array, "..."]
+        self, patches: Float32[Array, "*batch p"], position: Int[Array, "*places"]
     ) -> Float32[Array, "*batch d"]:
-        """Tokens of normalised patches at their places (0 .. patches-1), before `enter`; affine in the pixels."""
+        """Tokens of normalised patches at their places, before `enter`; affine in the pixels."""
         return matmul(patches, self.patch_weight[...]) + self.positions[...][position + 1]
 
     def enter(self, tokens: Float32[Array, "*batch d"]) -> Float32[Array, "*batch d"]:

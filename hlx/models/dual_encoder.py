@@ -69,7 +69,7 @@ class DualEncoder:
         return side.encode(side.normalise(squares), side.runner(batch_size))
 
     def encode_images(
-        self, images: Sequence[object], batch_size: int | None = None
+        self, images: Sequence[str | Path | np.ndarray], batch_size: int | None = None
     ) -> Float32[np.ndarray, "m p"]:
         """Unit vectors of images (paths or uint8 arrays) after the checkpoint's own resize and crop."""
         side = self.image_side
@@ -87,7 +87,9 @@ class DualEncoder:
         """Scores of image and text vectors row by row."""
         return (self.texts.scale * np.einsum("mp,mp->m", images, texts) + self.texts.bias).astype(np.float32)
 
-    def scores(self, images: Sequence[object], texts: Sequence[str]) -> Float32[np.ndarray, "m t"]:
+    def scores(
+        self, images: Sequence[str | Path | np.ndarray], texts: Sequence[str]
+    ) -> Float32[np.ndarray, "m t"]:
         """The checkpoint's logits_per_image.
 
         Parameters

@@ -18,14 +18,14 @@ MAX_SWEEP_PLAYERS = 24
 
 @dataclass(frozen=True)
 class Sweep:
-    """All coalitions of one image: values (2^n, k) of k text pairs, image vectors (2^n, p) if they were kept."""
+    """All coalitions of one image: values (2^n, k) of k text pairs, image vectors (2^n, p) if kept."""
 
     values: Float32[np.ndarray, "c k"]
     vectors: Float32[np.ndarray, "c p"] | None
 
 
 class MaskedImage:
-    """One image whose regions are shown or hidden, with everything constant over its coalitions on the device.
+    """One image whose regions are shown or hidden; all that is constant over coalitions is on the device.
 
     Attributes
     ----------
@@ -82,7 +82,8 @@ class MaskedImage:
         """f of all 2^n coalitions for k text pairs, from a single pass of the image tower."""
         if self.n_players > MAX_SWEEP_PLAYERS:
             raise InputError(
-                f"{self.n_players} regions have 2^{self.n_players} coalitions; at most {MAX_SWEEP_PLAYERS} can be swept"
+                f"{self.n_players} regions have 2^{self.n_players} coalitions; "
+                f"at most {MAX_SWEEP_PLAYERS} can be swept"
             )
         values, vectors = self._side.sweep(
             self._tokens, self.n_players, heads, self._runner, progress, keep_vectors

@@ -84,7 +84,7 @@ def _download(name: str, revision: str | None) -> Path:
             folder = fetch(_DESCRIPTIONS + _WEIGHTS["pickled"])
     except LocalEntryNotFoundError as error:
         raise ModelError(
-            f"model {name}: the hub cannot be reached and no copy is in its cache; connect once, or give a directory"
+            f"model {name}: the hub is out of reach and no copy is cached; connect once or name a directory"
         ) from error
     except GatedRepoError as error:
         raise ModelError(f"model {name} is gated on the hub: accept its terms and log in first") from error

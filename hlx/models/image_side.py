@@ -153,7 +153,7 @@ class ImageSide:
         return self._ids[size, keep_vectors]
 
     def _compiled(self, body: Callable, split: int, outputs: int = 0) -> Callable:
-        """Compile `body(state, first, ...)` over the mesh; `split` says whether `first` is split along the batch."""
+        """Compile `body(state, first, ...)` over the mesh; `first` is split along the batch if `split`."""
 
         def call(state: nnx.State, first: Array, *rest: Array) -> Array | tuple[Array, ...]:
             specs = (_WHOLE, _SPLIT if split else _WHOLE, *[_WHOLE] * len(rest))

@@ -110,7 +110,8 @@ def _config(checkpoint: Checkpoint) -> tuple[PretrainedConfig, str]:
     if family not in FAMILIES:
         hint = " (NaFlex: only SigLIP 2 at fixed resolution has a port)" if family == "siglip2" else ""
         raise ModelError(
-            f"{checkpoint.name}: unsupported architecture {family!r}{hint}; there are ports of {', '.join(FAMILIES)}"
+            f"{checkpoint.name}: unsupported architecture {family!r}{hint}; "
+            f"there are ports of {', '.join(FAMILIES)}"
         )
     kind: Any
     if family == "clip":

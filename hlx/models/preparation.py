@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float32, Int32, UInt8
@@ -13,8 +13,7 @@ from jaxtyping import Float32, Int32, UInt8
 from hlx.errors import InputError, ModelError
 from hlx.models.checkpoint import read_json
 
-if TYPE_CHECKING:
-    from PIL import Image
+PROCESSORS = {"clip": "CLIPImageProcessorPil", "siglip": "SiglipImageProcessorPil"}
 
 TEXT_STEP = 16
 """Unpadded texts are padded to multiples of this, so that few lengths are compiled."""
@@ -86,16 +85,12 @@ class Pixels:
     """
 
     def __init__(self, folder: Path, family: str, side: int) -> None:
-        # Imported by module: the names of the package's front door ask for torchvision.
-        if family == "clip":
-            from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil as Processor
-        else:
-            from transformers.models.siglip.image_processing_pil_siglip import (
-                SiglipImageProcessorPil as Processor,
-            )
+        # Imported from its own module: the package's front door asks for torchvision.
+        module = import_module(f"transformers.models.{family}.image_processing_pil_{family}")
+        processor = getattr(module, PROCESSORS[family])
         config = read_json(folder / "preprocessor_config.json")
         try:
-            self._processor = Processor(**config)
+            self._processor = processor(**config)
         except Exception as error:
             raise ModelError(
                 f"{folder}: preprocessor_config.json cannot be used: {_first_line(error)}"
@@ -109,9 +104,7 @@ class Pixels:
         mean, std = (made.image_mean, made.image_std) if made.do_normalize else ([0.0] * 3, [1.0] * 3)
         return (np.asarray(mean) / factor).astype(np.float32), (factor / np.asarray(std)).astype(np.float32)
 
-    def of(
-        self, images: Sequence[UInt8[np.ndarray, "_h _w 3"] | Image.Image]
-    ) -> Float32[np.ndarray, "m s s 3"]:
+    def of(self, images: Sequence[UInt8[np.ndarray, "_h _w 3"]]) -> Float32[np.ndarray, "m s s 3"]:
         """Normalised pixels after the processor's own resize and crop, channels last."""
         made = self._processor(list(images), return_tensors="np", input_data_format="channels_last")
         pixels = np.asarray(made["pixel_values"], np.float32).transpose(0, 2, 3, 1)

@@ -55,6 +55,18 @@ _HEAD_ARRAYS = (
 class PoolingHead(nnx.Module):
     """A learned probe attends to all tokens; a residual MLP follows."""
 
+    probe: nnx.Param
+    qkv_weight: nnx.Param
+    qkv_bias: nnx.Param
+    out_weight: nnx.Param
+    out_bias: nnx.Param
+    norm_scale: nnx.Param
+    norm_bias: nnx.Param
+    fc1_weight: nnx.Param
+    fc1_bias: nnx.Param
+    fc2_weight: nnx.Param
+    fc2_bias: nnx.Param
+
     def __init__(self, arrays: Arrays, shape: VisionShape) -> None:
         for name in _HEAD_ARRAYS:
             setattr(self, name, nnx.Param(arrays["head/" + name]))
@@ -91,7 +103,7 @@ class SiglipVision(nnx.Module):
         return jnp.zeros((0, self.positions.shape[-1]), jnp.float32)
 
     def patch_tokens(
-        self, patches: Float32[Array, "*batch p"], position: Int[Array, "..."]
+        self, patches: Float32[Array, "*batch p"], position: Int[Array, "*places"]
     ) -> Float32[Array, "*batch d"]:
         """Tokens of normalised patches at their places (0 .. patches-1); affine in the pixels."""
         return matmul(patches, self.patch_weight[...]) + self.patch_bias[...] + self.positions[...][position]

@@ -44,7 +44,7 @@ class TextSide:
     ) -> tuple[Float32[np.ndarray, "p k"], Float[np.ndarray, " k"]]:
         """Directions and offsets that turn an image vector into f of each (caption, foil) pair.
 
-        f = score(caption) - score(foil), or score(caption) where the foil is None: linear in the image vector.
+        f = score(caption) - score(foil), or score(caption) where the foil is None.
         """
         texts = list(dict.fromkeys(text for pair in pairs for text in pair if text is not None))
         place = {text: i for i, text in enumerate(texts)}

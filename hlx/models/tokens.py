@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Float32, Int32, UInt8
 from hlx.models.vision import VisionShape, VisionTower, patches_of
 
 TABLE_ROWS = 8192
-"""Largest lookup table, in rows; beyond it the affine form takes over (8192 rows of width 768 take 100 MB)."""
+"""Largest lookup table, in rows; beyond it the affine form takes over (100 MB at width 768)."""
 
 
 @struct.dataclass
@@ -72,7 +72,7 @@ def looks_of(
     shape: VisionShape,
 ) -> Looks | None:
     """Every look of every patch, or None when there are more than `TABLE_ROWS` of them."""
-    cut = patches_of(labels[None, :, :, None].repeat(3, axis=3), shape)[0, :, ::3]
+    cut = patches_of(labels[None, :, :, None], shape)[0]
     present = [np.unique(patch) for patch in cut]
     counts = np.array([len(regions) for regions in present])
     if counts.max() >= 31 or (2.0**counts).sum() > TABLE_ROWS:

@@ -1,4 +1,4 @@
-"""Pre-LN transformer blocks in the forms the engine needs: whole, entered halfway, and for one pooled token."""
+"""Pre-LN transformer blocks in the forms the engine needs: whole, entered halfway, for one pooled token."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def layer_norm(
 
 def matmul(x: Float[Array, "*batch d"], weight: Float[Array, "d e"]) -> Float32[Array, "*batch e"]:
     """Product in the weight's dtype with float32 sums and a float32 result."""
-    # One flat product over all leading axes; a float32 result is also what makes the CPU's bfloat16 units run.
+    # One flat product over all leading axes; a float32 result is what makes a CPU use its bfloat16 units.
     flat = x.reshape(-1, x.shape[-1]).astype(weight.dtype)
     product = jnp.matmul(flat, weight, precision=lax.Precision.HIGHEST, preferred_element_type=jnp.float32)
     return product.reshape(*x.shape[:-1], weight.shape[-1])
@@ -92,6 +92,19 @@ def attend_once(
 class Block(nnx.Module):
     """One block, or a stack of them when every array has a leading layer axis."""
 
+    norm1_scale: nnx.Param
+    norm1_bias: nnx.Param
+    qkv_weight: nnx.Param
+    qkv_bias: nnx.Param
+    out_weight: nnx.Param
+    out_bias: nnx.Param
+    norm2_scale: nnx.Param
+    norm2_bias: nnx.Param
+    fc1_weight: nnx.Param
+    fc1_bias: nnx.Param
+    fc2_weight: nnx.Param
+    fc2_bias: nnx.Param
+
     def __init__(self, arrays: Mapping[str, Array], shape: BlockShape) -> None:
         for name in BLOCK_ARRAYS:
             setattr(self, name, nnx.Param(arrays[name]))
@@ -123,7 +136,7 @@ class Block(nnx.Module):
         return x + self.mlp(x)
 
     def first_token(self, x: Float32[Array, "m t d"]) -> Float32[Array, "m d"]:
-        """The block's output at token 0 alone: all that a tower pooling its class token needs of its last block."""
+        """The block's output at token 0: all that a tower pooling its class token needs of the last block."""
         h = self.normed(x)
         width = x.shape[-1]
         query = matmul(h[:, 0], self.qkv_weight[:, :width]) + self.qkv_bias[:width]

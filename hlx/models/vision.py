@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float32, Int
 
 from hlx.models.transformer import Block, BlockShape
+
+Pixels = TypeVar("Pixels", Array, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class VisionShape:
 
     @property
     def grid(self) -> int:
-        """Patches along a side; pixels beyond the last whole patch are never read (so400m: 384 = 27 * 14 + 6)."""
+        """Patches along a side; pixels beyond the last whole one are never read."""
         return self.side // self.patch
 
 
@@ -37,13 +40,16 @@ class VisionShape:
 class VisionTower(Protocol):
     """An image tower as a game sees it: rows of tokens in, unit vectors out."""
 
-    shape: VisionShape
-    first: Block | None
+    @property
+    def shape(self) -> VisionShape: ...
+
+    @property
+    def first(self) -> Block | None: ...
 
     def fixed_tokens(self) -> Float32[Array, "f d"]: ...
 
     def patch_tokens(
-        self, patches: Float32[Array, "*batch p"], position: Int[Array, "..."]
+        self, patches: Float32[Array, "*batch p"], position: Int[Array, "*places"]
     ) -> Float32[Array, "*batch d"]: ...
 
     def enter(self, tokens: Float32[Array, "*batch d"]) -> Float32[Array, "*batch d"]: ...
@@ -53,12 +59,15 @@ class VisionTower(Protocol):
     ) -> Float32[Array, "m p"]: ...
 
 
-def patches_of(pixels: Float[Array, "m s s c"], shape: VisionShape) -> Float[Array, "m g p"]:
-    """Cut square images into patches, row-major; pixels of a patch row-major, channels last."""
-    m, grid, patch = pixels.shape[0], shape.grid, shape.patch
+def patches_of(pixels: Pixels, shape: VisionShape) -> Pixels:
+    """Cut square images (m, s, s, c) into patches (m, g, p), row-major.
+
+    The p = patch * patch * c numbers of a patch are row-major too, channels last.
+    """
+    m, grid, patch, channels = len(pixels), shape.grid, shape.patch, pixels.shape[-1]
     used = pixels[:, : grid * patch, : grid * patch]
-    blocks = used.reshape(m, grid, patch, grid, patch, 3).swapaxes(2, 3)
-    return blocks.reshape(m, grid * grid, patch * patch * 3)
+    blocks = used.reshape(m, grid, patch, grid, patch, channels).swapaxes(2, 3)
+    return blocks.reshape(m, grid * grid, patch * patch * channels)
 
 
 def normalised(x: Float32[Array, "m p"]) -> Float32[Array, "m p"]:
