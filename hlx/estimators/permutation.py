@@ -28,10 +28,11 @@ def plan(n: int, budget: int, rng: np.random.Generator) -> Bool[np.ndarray, "m n
     """
     if budget >= 1 << n:
         return all_rows(n)
-    pairs = (budget - 2) // (2 * (n - 1))
+    pairs = (budget - 2) // (2 * (n - 1)) if n > 1 else 0
     if pairs < 1:
         raise InputError(
-            f"permutation: a budget of {budget} evaluations holds no pair of orders of {n} regions; use at least {2 * n}"
+            f"permutation: a budget of {budget} evaluations holds no pair of orders of {n} regions; "
+            f"use at least {2 * n}"
         )
     orders = rng.permuted(np.tile(np.arange(n), (pairs, 1)), axis=1)
     both = np.stack([orders, orders[:, ::-1]], axis=1)

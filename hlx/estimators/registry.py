@@ -37,7 +37,8 @@ def check_affordable(estimator: Estimator, n: int, budget: int | None) -> None:
             )
         if budget is not None and budget < 1 << n:
             raise InputError(
-                f"{estimator.name} evaluates all {1 << n:,} coalitions; a budget of {budget} needs a sampled estimator"
+                f"{estimator.name} evaluates all {1 << n:,} coalitions; a budget of {budget} needs "
+                "a sampled estimator"
             )
     elif budget is None:
         raise InputError(f"{estimator.name} samples coalitions: say how many with a budget of evaluations")

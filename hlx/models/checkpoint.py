@@ -139,8 +139,12 @@ def weight_files(folder: Path) -> tuple[list[Path], bool]:
         index = folder / f"{name}.index.json"
         if index.is_file():
             shards = read_json(index).get("weight_map")
-            if not isinstance(shards, dict) or not shards:
-                raise ModelError(f"{index}: weight_map is missing or empty")
+            if (
+                not isinstance(shards, dict)
+                or not all(isinstance(s, str) for s in shards.values())
+                or not shards
+            ):
+                raise ModelError(f"{index}: weight_map is missing, empty or does not name files")
             files = [folder / shard for shard in sorted(set(shards.values()))]
             for file in files:
                 if not file.is_file():
@@ -179,7 +183,7 @@ def _pickled(file: Path) -> Iterator[tuple[str, np.ndarray]]:
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises pickle, zip, runtime and EOF errors alike for a corrupt file
-        raise ModelError(f"{file} cannot be read with weights_only: {_first_line(error)}") from error
+        raise ModelError(f"{file} cannot be read with weights_only: {first_line(error)}") from error
     if not isinstance(state, dict):
         raise ModelError(f"{file} holds a {type(state).__name__} where a state dict was expected")
     for key, value in state.items():
@@ -245,5 +249,8 @@ def _first_missing(slots: Iterable[str], seen: set[str]) -> str | None:
     return f"key {missing[0]}{more} is missing from the weights"
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def first_line(error: Exception) -> str:
+    """An error of another library in the one line that hlx's own errors have."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    # "Validation error for field 'x':" alone says nothing.
+    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]

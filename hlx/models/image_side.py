@@ -14,6 +14,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Bool, Float32, Int32, UInt8
 
 from hlx.models.batches import BatchRunner, Progress, auto_batch
+from hlx.models.compiling import compiler_options
 from hlx.models.tokens import AffineTokens, TokenTable, affine_tokens, looks_of, padded_rows, token_table
 from hlx.models.vision import VisionTower, encode
 
@@ -29,6 +30,7 @@ class ImageSide:
     tower : the image tower.
     mean, scale : per-channel normalisation, pixel -> (pixel - mean) * scale, pixel in 0..255.
     devices : devices to use; all local ones by default.
+    dtype : of the tower's large products.
     """
 
     def __init__(
@@ -37,10 +39,12 @@ class ImageSide:
         mean: Float32[np.ndarray, " 3"],
         scale: Float32[np.ndarray, " 3"],
         devices: list[jax.Device] | None = None,
+        dtype: str = "float32",
     ) -> None:
         self.shape = tower.shape
         self.devices = devices or jax.local_devices()
         self.mean, self.scale = mean, scale
+        self._options = compiler_options(self.devices[0].platform, dtype)
         self._mesh = jax.make_mesh(
             (len(self.devices),), ("batch",), axis_types=(jax.sharding.AxisType.Auto,), devices=self.devices
         )
@@ -155,13 +159,13 @@ class ImageSide:
     def _compiled(self, body: Callable, split: int, outputs: int = 0) -> Callable:
         """Compile `body(state, first, ...)` over the mesh; `first` is split along the batch if `split`."""
 
-        def call(state: nnx.State, first: Array, *rest: Array) -> Array | tuple[Array, ...]:
+        def call(state: nnx.State, first: Array, *rest: Tokens | Array) -> Array | tuple[Array, ...]:
             specs = (_WHOLE, _SPLIT if split else _WHOLE, *[_WHOLE] * len(rest))
             out = (_SPLIT,) * outputs if outputs else _SPLIT
             mapped = jax.shard_map(body, mesh=self._mesh, in_specs=specs, out_specs=out, check_vma=False)
             return mapped(state, first, *rest)
 
-        return jax.jit(call)
+        return jax.jit(call, compiler_options=self._options)
 
     def _encode_pixels(self, state: nnx.State, pixels: Array) -> Array:
         return encode(nnx.merge(self._graph, state), pixels)

@@ -10,7 +10,7 @@ import numpy as np
 
 from hlx.errors import InputError, ModelError
 from hlx.models import clip, siglip
-from hlx.models.checkpoint import Arrays, Slots, read_arrays, read_config
+from hlx.models.checkpoint import Arrays, Slots, first_line, read_arrays, read_config
 from hlx.models.dual_encoder import DualEncoder
 from hlx.models.hub import DEFAULT, Checkpoint, find
 from hlx.models.image_side import ImageSide
@@ -64,7 +64,7 @@ def load_model(
     arrays = read_arrays(checkpoint.folder, _slots(config, family), {"vision": dtype})
     tower: clip.ClipVision | siglip.SiglipVision
     tower = clip.ClipVision(arrays, shape) if family == "clip" else siglip.SiglipVision(arrays, shape)
-    image_side = ImageSide(tower, *pixels.mean_and_scale(), devices)
+    image_side = ImageSide(tower, *pixels.mean_and_scale(), devices, dtype)
     text_side = _text_side(checkpoint, arrays, tokenizer, config, family)
     return DualEncoder(checkpoint, family, dtype, image_side, text_side, pixels)
 
@@ -96,7 +96,7 @@ def _text_side(
         tower = clip.ClipText(arrays, text.num_hidden_layers, block, text.eos_token_id)
     else:
         tower = siglip.SiglipText(arrays, text.num_hidden_layers, block)
-    return TextSide(tokenizer, tower, *_scale_and_bias(arrays, family))
+    return TextSide(tokenizer, tower, text.vocab_size, *_scale_and_bias(arrays, family))
 
 
 def _scale_and_bias(arrays: Arrays, family: str) -> tuple[float, float]:
@@ -121,10 +121,19 @@ def _config(checkpoint: Checkpoint) -> tuple[PretrainedConfig, str]:
     try:
         config = kind.from_dict(raw)
     except Exception as error:  # the configuration classes raise whatever their fields' checks raise
-        text = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(
-            f"{checkpoint.folder}: config.json is not a valid {family} configuration: {text}"
+            f"{checkpoint.folder}: config.json is not a valid {family} configuration: {first_line(error)}"
         ) from error
+    for name, tower, sizes in (
+        ("vision_config", config.vision_config, ("patch_size", "num_hidden_layers", "num_attention_heads")),
+        ("text_config", config.text_config, ("num_hidden_layers", "num_attention_heads")),
+    ):
+        for size in sizes:
+            found = getattr(tower, size)
+            if found < 1:
+                raise ModelError(
+                    f"{checkpoint.folder}: config.json: {name}.{size} is {found}, expected 1 or more"
+                )
     if family == "siglip" and not config.vision_config.vision_use_head:
         raise ModelError(f"{checkpoint.name}: a SigLIP without its pooling head has no image score")
     return config, family

@@ -11,12 +11,15 @@ import numpy as np
 from jaxtyping import Float32, Int32, UInt8
 
 from hlx.errors import InputError, ModelError
-from hlx.models.checkpoint import read_json
+from hlx.models.checkpoint import first_line, read_json
 
 PROCESSORS = {"clip": "CLIPImageProcessorPil", "siglip": "SiglipImageProcessorPil"}
 
 TEXT_STEP = 16
 """Unpadded texts are padded to multiples of this, so that few lengths are compiled."""
+
+TOKENIZER_FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("spiece.model",), ("tokenizer.model",))
+"""Any of these sets of files holds a whole vocabulary."""
 
 
 class LongTextWarning(UserWarning):
@@ -36,16 +39,20 @@ class Texts:
     def __init__(self, folder: Path, limit: int, to_limit: bool) -> None:
         from transformers import AutoTokenizer
 
+        # Without its files transformers makes up a tokenizer that knows no word.
+        if not any(all((folder / file).is_file() for file in files) for files in TOKENIZER_FILES):
+            expected = ", ".join(" with ".join(files) for files in TOKENIZER_FILES)
+            raise ModelError(f"{folder}: no tokenizer: expected one of {expected}")
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(
                 str(folder), local_files_only=True, trust_remote_code=False
             )
         except ImportError as error:
             raise ModelError(
-                f"{folder}: its tokenizer takes the siglip extra: install hlx[siglip] ({_first_line(error)})"
+                f"{folder}: its tokenizer takes the siglip extra: install hlx[siglip] ({first_line(error)})"
             ) from error
         except Exception as error:  # tokenizers raise bare Exception for corrupt files
-            text = _first_line(error)
+            text = first_line(error)
             if "sentencepiece" in text.lower() or "protobuf" in text.lower():
                 raise ModelError(
                     f"{folder}: its tokenizer takes the siglip extra: install hlx[siglip]"
@@ -88,14 +95,28 @@ class Pixels:
         # Imported from its own module: the package's front door asks for torchvision.
         module = import_module(f"transformers.models.{family}.image_processing_pil_{family}")
         processor = getattr(module, PROCESSORS[family])
-        config = read_json(folder / "preprocessor_config.json")
+        self._folder, self._side = folder, side
+        config = self._config()
         try:
             self._processor = processor(**config)
-        except Exception as error:
+            mean, scale = self.mean_and_scale()
+        except Exception as error:  # whatever a processor makes of values it does not expect
+            raise ModelError(f"{folder}: {self._file} cannot be used: {first_line(error)}") from error
+        if mean.shape != (3,) or scale.shape != (3,) or not np.isfinite([mean, scale]).all():
             raise ModelError(
-                f"{folder}: preprocessor_config.json cannot be used: {_first_line(error)}"
-            ) from error
-        self._folder, self._side = folder, side
+                f"{folder}: {self._file}: image_mean and image_std are not three usable numbers each"
+            )
+
+    def _config(self) -> dict:
+        unified = self._folder / "processor_config.json"  # where transformers 5 saves it
+        self._file = "preprocessor_config.json"
+        if (self._folder / self._file).exists() or not unified.exists():
+            return read_json(self._folder / self._file)
+        self._file = unified.name
+        config = read_json(unified).get("image_processor")
+        if not isinstance(config, dict):
+            raise ModelError(f"{self._folder}: preprocessor_config.json is missing")
+        return config
 
     def mean_and_scale(self) -> tuple[Float32[np.ndarray, " 3"], Float32[np.ndarray, " 3"]]:
         """Normalisation of a uint8 pixel x as (x - mean) * scale."""
@@ -110,11 +131,7 @@ class Pixels:
         pixels = np.asarray(made["pixel_values"], np.float32).transpose(0, 2, 3, 1)
         if pixels.shape[1:3] != (self._side, self._side):
             raise ModelError(
-                f"{self._folder}: preprocessor_config.json makes images of {pixels.shape[1:3]} pixels, "
+                f"{self._folder}: {self._file} makes images of {pixels.shape[1:3]} pixels, "
                 f"config.json takes {self._side}x{self._side}"
             )
         return pixels
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -9,6 +9,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Float, Float32
 
+from hlx.errors import ModelError
 from hlx.models.preparation import Texts
 
 TEXT_BATCH = 64
@@ -20,20 +21,27 @@ class TextSide:
     score = scale * cosine(image vector, text vector) + bias
     """
 
-    def __init__(self, texts: Texts, tower: nnx.Module, scale: float, bias: float) -> None:
+    def __init__(self, texts: Texts, tower: nnx.Module, vocabulary: int, scale: float, bias: float) -> None:
         self._texts, self.scale, self.bias = texts, scale, bias
+        self._vocabulary = vocabulary
         graph, self._state = nnx.split(tower)
         self._encode_ids = jax.jit(lambda state, ids: nnx.merge(graph, state)(ids))
 
     def ids(self, texts: Sequence[str]) -> np.ndarray:
-        """Token ids as the tower reads them."""
-        return self._texts.ids(texts)
+        """Token ids as the tower reads them; ModelError for one that it has no row for."""
+        ids = self._texts.ids(texts)
+        if ids.max() >= self._vocabulary:  # indexing would take the last row without a word
+            raise ModelError(
+                f"the tokenizer makes token {ids.max()}, the text tower knows {self._vocabulary}: "
+                "tokenizer and weights do not belong together"
+            )
+        return ids
 
     def encode(self, texts: Sequence[str]) -> Float32[np.ndarray, "t p"]:
         """Unit text vectors."""
         parts = []
         for start in range(0, len(texts), TEXT_BATCH):
-            ids = self._texts.ids(texts[start : start + TEXT_BATCH])
+            ids = self.ids(texts[start : start + TEXT_BATCH])
             rows = min(TEXT_BATCH, 1 << (len(ids) - 1).bit_length())
             padded = np.concatenate([ids, np.repeat(ids[-1:], rows - len(ids), axis=0)])
             parts.append(np.asarray(self._encode_ids(self._state, padded))[: len(ids)])
