@@ -23,9 +23,9 @@ _HOMES = {
     "OutputError": "hlx.errors",
     "Stimulus": "hlx.stimuli",
     "TabulatedGame": "hlx.games",
-    "explain": "hlx.explain",
-    "explain_kept": "hlx.explain",
-    "explain_pairs": "hlx.explain",
+    "explain": "hlx.explaining",
+    "explain_kept": "hlx.explaining",
+    "explain_pairs": "hlx.explaining",
     "load": "hlx.store",
     "load_model": "hlx.models",
     "read_stimuli": "hlx.stimuli",
@@ -59,7 +59,7 @@ __all__ = [
 if TYPE_CHECKING:
     from hlx.attribution import Attribution
     from hlx.errors import HlxError, InputError, ModelError, NonFiniteScoreError, OutputError
-    from hlx.explain import explain, explain_kept, explain_pairs
+    from hlx.explaining import explain, explain_kept, explain_pairs
     from hlx.games import CallableGame, TabulatedGame, shapley_from_table
     from hlx.models import load_model
     from hlx.regions import Grid, LabelMap

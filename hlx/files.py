@@ -15,17 +15,24 @@ def check_output(path: str | Path, force: bool = False) -> Path:
 
     Raises
     ------
-    OutputError : it exists (unless `force`), is no regular file, or its folder is missing or not writable.
+    OutputError : it exists (unless `force`), is no regular file, or its folder is missing or takes no file.
     """
     path = Path(path)
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):
         raise OutputError(f"{path}: is no regular file, expected the name of a file to write")
     if os.path.lexists(path) and not force:
         raise OutputError(f"{path}: exists; --force replaces it")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise OutputError(f"{path}: cannot be written, there is no folder {path.parent}")
-    if not os.access(path.parent, os.W_OK):
-        raise OutputError(f"{path}: cannot be written, no permission in the folder {path.parent}")
+    # Only an attempt tells: permissions, read-only disks, quotas and too long names all show here.
+    temporary = _temporary(path)
+    try:
+        temporary.touch()
+        temporary.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"{path}: cannot be written in the folder {path.parent}: {error.strerror or error}"
+        ) from error
     return path
 
 
@@ -40,7 +47,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     OutputError : writing failed, such as on a full disk.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = _temporary(path)
     try:
         yield temporary
         _flush(temporary)
@@ -55,10 +62,14 @@ def replacing(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: str | Path, content: bytes) -> None:
+def write_bytes(path: str | Path, content: bytes | memoryview) -> None:
     """The whole content under `path`, or nothing."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 def _flush(path: Path) -> None:

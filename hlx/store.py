@@ -2,35 +2,39 @@
 
 Layout (format 1)::
 
-    /                      attrs: format, format_version, hlx_version, content_sha256
+    user block             512 bytes: "hlx attributions 1 sha256 " and the SHA-256 of all bytes behind the block
+    /                      attrs: format, format_version, hlx_version
     /images/I/shown        uint8 (side, side, 3), the image at the model's size
     /images/I/hidden       uint8 (side, side, 3), what its hidden regions show
+    /labels/L              int32 (h, w), a label map
     /vectors/K             float32 (2^n, p), kept image vectors of one sweep
     /attributions/J        attrs: estimator, v_all, v_none, n_evaluations, regions and context (JSON),
-                           image I, vectors K
+                           image I, labels L, vectors K
         values             float64 (n,)
         standard_error     float64 (n,), absent where the values are exact
         table              (2^n,), index = coalition id; absent where not kept
-        labels             int32 (h, w), of a label map
 
-A bare game's attribution has no context and no image. Datasets carry Fletcher-32 checksums, and the root a
-SHA-256 of all that the file says, which `load` verifies.
+A bare game's attribution has no context and no image. Datasets carry Fletcher-32 checksums for other readers.
+`load` trusts the SHA-256 alone, before HDF5 sees the file: its library can crash on damaged bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hlx import __version__
 from hlx.attribution import CONTEXT_FIELDS, Attribution, Context
-from hlx.errors import InputError, OutputError
-from hlx.files import check_output, replacing
+from hlx.errors import InputError
+from hlx.files import check_output, write_bytes
+from hlx.images import check_file
 from hlx.regions import LabelMap, regions_from_spec
 
 if TYPE_CHECKING:
@@ -38,6 +42,8 @@ if TYPE_CHECKING:
 
 FORMAT, FORMAT_VERSION = "hlx attributions", 1
 ONE_CHUNK = 2**22
+USER_BLOCK = 512
+"""Bytes before an HDF5 file proper that its format leaves to the application; the fewest there may be."""
 
 
 def save(
@@ -59,12 +65,15 @@ def save(
     import h5py
 
     path = check_output(path, force)
-    with replacing(path) as temporary:
-        try:
-            with h5py.File(temporary, "w") as file:
-                _write(file, attributions, keep_table)
-        except (OSError, RuntimeError) as error:  # HDF5 reports a full disk as either
-            raise OutputError(f"{path}: cannot be written: {_reason(error)}") from error
+    # In memory first: HDF5's library can crash when the disk fills up under a file that it has open.
+    content = io.BytesIO()
+    # Attributes above 64 KiB (a very long caption) take the format of HDF5 1.8.
+    with h5py.File(content, "w", userblock_size=USER_BLOCK, libver=("earliest", "v108")) as file:
+        _write(file, attributions, keep_table)
+    whole = content.getbuffer()
+    head = f"{FORMAT} {FORMAT_VERSION} sha256 {hashlib.sha256(whole[USER_BLOCK:]).hexdigest()}\n"
+    whole[: len(head)] = head.encode()
+    write_bytes(path, whole)
 
 
 def load(path: str | Path) -> list[Attribution]:
@@ -77,26 +86,36 @@ def load(path: str | Path) -> list[Attribution]:
     import h5py
 
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
+    check_file(path)
     try:
+        _verify(path)
         with h5py.File(path, "r") as file:
-            if file.attrs.get("format") != FORMAT:
-                raise InputError(f"{path}: is an HDF5 file, but not of hlx's attributions")
-            if file.attrs["format_version"] != FORMAT_VERSION:
-                raise InputError(
-                    f"{path}: has format {file.attrs['format_version']}; this hlx reads {FORMAT_VERSION}"
-                )
-            if file.attrs["content_sha256"] != _content_hash(file):
-                raise InputError(f"{path}: is damaged: its content does not match its hash")
             return _read(file)
     except (OSError, KeyError, RuntimeError) as error:
-        raise InputError(f"{path}: cannot be read as HDF5: {_reason(error)}") from error
+        raise InputError(f"{path}: cannot be read: {_reason(error)}") from error
+
+
+def _verify(path: Path) -> None:
+    """Raise InputError unless the user block names this format and the hash of what follows it."""
+    with open(path, "rb") as file:
+        block = file.read(USER_BLOCK)
+        head = re.match(rb"%b (\d+) " % FORMAT.encode(), block)
+        if head is None:
+            raise InputError(f"{path}: is not a file of hlx's attributions (hlx explain --out writes them)")
+        if int(head[1]) != FORMAT_VERSION:
+            raise InputError(
+                f"{path}: has format {int(head[1])}, this hlx reads {FORMAT_VERSION}; install the hlx that wrote it"
+            )
+        rest = hashlib.file_digest(file, "sha256").hexdigest()
+    expected = f"{FORMAT} {FORMAT_VERSION} sha256 {rest}\n".encode()
+    if block != expected.ljust(USER_BLOCK, b"\0"):
+        raise InputError(f"{path}: is damaged or cut off: its content does not match its hash")
 
 
 def _write(file: h5py.File, attributions: Sequence[Attribution], keep_table: bool) -> None:
     file.attrs.update(format=FORMAT, format_version=FORMAT_VERSION, hlx_version=__version__)
     images: dict[bytes, int] = {}
+    labels: dict[str, int] = {}
     vectors: dict[int, int] = {}
     for j, attribution in enumerate(attributions):
         group = file.create_group(f"attributions/{j}")
@@ -113,7 +132,10 @@ def _write(file: h5py.File, attributions: Sequence[Attribution], keep_table: boo
         if keep_table and attribution.table is not None:
             _dataset(group, "table", attribution.table)
         if isinstance(attribution.regions, LabelMap):
-            _dataset(group, "labels", attribution.regions.pixels)
+            place = labels.setdefault(attribution.regions.sha256, len(labels))
+            if f"labels/{place}" not in file:
+                _dataset(file, f"labels/{place}", attribution.regions.pixels)
+            group.attrs["labels"] = place
         if attribution.vectors is not None:
             place = vectors.setdefault(id(attribution.vectors), len(vectors))
             if f"vectors/{place}" not in file:
@@ -128,7 +150,6 @@ def _write(file: h5py.File, attributions: Sequence[Attribution], keep_table: boo
                 _dataset(file, f"images/{place}/hidden", context.hidden)
             group.attrs["image"] = place
             group.attrs["context"] = json.dumps({name: getattr(context, name) for name in CONTEXT_FIELDS})
-    file.attrs["content_sha256"] = _content_hash(file)
 
 
 def _dataset(group: h5py.Group, name: str, array: np.ndarray) -> None:
@@ -138,19 +159,29 @@ def _dataset(group: h5py.Group, name: str, array: np.ndarray) -> None:
 
 
 def _read(file: h5py.File) -> list[Attribution]:
-    vectors = {int(k): data[...] for k, data in file.get("vectors", {}).items()}
+    def shared(name: str) -> dict[int, np.ndarray]:
+        return {int(place): data[...] for place, data in file.get(name, {}).items()}
+
+    labels, vectors = shared("labels"), shared("vectors")
     images = {int(i): (g["shown"][...], g["hidden"][...]) for i, g in file.get("images", {}).items()}
     groups = file.get("attributions", {})
-    return [_attribution(groups[str(j)], images, vectors) for j in range(len(groups))]
+    return [_attribution(groups[str(j)], images, labels, vectors) for j in range(len(groups))]
 
 
 def _attribution(
-    group: h5py.Group, images: dict[int, tuple[np.ndarray, np.ndarray]], vectors: dict[int, np.ndarray]
+    group: h5py.Group,
+    images: dict[int, tuple[np.ndarray, np.ndarray]],
+    labels: dict[int, np.ndarray],
+    vectors: dict[int, np.ndarray],
 ) -> Attribution:
-    def optional(name: str) -> np.ndarray | None:
+    attrs = group.attrs
+
+    def own(name: str) -> np.ndarray | None:
         return group[name][...] if name in group else None
 
-    attrs = group.attrs
+    def shared(name: str, arrays: dict[int, np.ndarray]) -> np.ndarray | None:
+        return arrays[int(attrs[name])] if name in attrs else None
+
     context = None
     if "context" in attrs:
         shown, hidden = images[int(attrs["image"])]
@@ -160,42 +191,13 @@ def _attribution(
         v_all=float(attrs["v_all"]),
         v_none=float(attrs["v_none"]),
         n_evaluations=int(attrs["n_evaluations"]),
-        regions=regions_from_spec(json.loads(attrs["regions"]), optional("labels")),
+        regions=regions_from_spec(json.loads(attrs["regions"]), shared("labels", labels)),
         estimator=str(attrs["estimator"]),
-        standard_error=optional("standard_error"),
-        table=optional("table"),
-        vectors=vectors[int(attrs["vectors"])] if "vectors" in attrs else None,
+        standard_error=own("standard_error"),
+        table=own("table"),
+        vectors=shared("vectors", vectors),
         context=context,
     )
-
-
-def _content_hash(file: h5py.File) -> str:
-    """SHA-256 over names, attributes, types, shapes and bytes, in the order of the names."""
-    digest = hashlib.sha256()
-
-    def add(*parts: Any) -> None:
-        for part in parts:
-            digest.update(part if isinstance(part, bytes) else repr(part).encode())
-            digest.update(b"\0")
-
-    for name, item in _items(file):
-        add(name, *(_plain(item.attrs, key) for key in sorted(item.attrs) if key != "content_sha256"))
-        if not hasattr(item, "keys"):
-            array = item[...]
-            add(array.dtype.str, array.shape, array.tobytes())
-    return digest.hexdigest()
-
-
-def _items(group: h5py.Group, name: str = "/") -> Iterable[tuple[str, Any]]:
-    yield name, group
-    if hasattr(group, "keys"):
-        for key in sorted(group):
-            yield from _items(group[key], f"{name}{key}/")
-
-
-def _plain(attrs: Any, key: str) -> tuple[str, Any]:
-    value = attrs[key]
-    return key, value.item() if isinstance(value, np.generic) else value
 
 
 def _reason(error: Exception) -> str:

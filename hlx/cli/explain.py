@@ -196,7 +196,7 @@ def _from_model(
     batch_size = parse_batch(str(options["batch_size"]))
     read_image(stimuli[0].image)
 
-    from hlx.explain import explain_pairs
+    from hlx.explaining import explain_pairs
     from hlx.models import load_model
 
     model = load_model(str(options["model"]), dtype=str(options["dtype"]))
@@ -230,10 +230,10 @@ def _from_file(source: Path, caption: str | None, foil: str | None, pairs: Path 
     if not kept:
         raise InputError(f"{source}: holds no attributions")
     if caption is None and pairs is None:
-        from hlx.explain import rederived
+        from hlx.explaining import rederived
 
         return [rederived(attribution) for attribution in kept]
-    from hlx.explain import explain_kept
+    from hlx.explaining import explain_kept
     from hlx.models import load_text_side
 
     sweeps = {id(attribution.vectors): attribution for attribution in kept if attribution.vectors is not None}

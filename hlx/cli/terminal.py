@@ -29,7 +29,8 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
 
         yield line
         return
-    with click.progressbar(length=1, label=label, file=sys.stderr, show_pos=True) as bar:
+    # Width 0 fills the line and no more; a fixed width wraps on narrow terminals.
+    with click.progressbar(length=1, label=label, file=sys.stderr, show_pos=True, width=0) as bar:
 
         def step(done: int, total: int) -> None:
             bar.length = total

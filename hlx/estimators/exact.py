@@ -21,8 +21,8 @@ def plan(n: int, budget: int, rng: np.random.Generator) -> Bool[np.ndarray, "m n
     return all_rows(n)
 
 
-def solve(coalitions: Bool[np.ndarray, "m n"], values: Float[np.ndarray, " m"]) -> Estimate:
-    """Shapley values of a whole table."""
+def solve(coalitions: Bool[np.ndarray, "_ _"], values: Float[np.ndarray, " m"]) -> Estimate:
+    """Shapley values of a whole table, which says by its order what its coalitions are."""
     del coalitions
     return Estimate(shapley(values))
 

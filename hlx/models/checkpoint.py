@@ -16,6 +16,7 @@ from hlx.models.transformer import BLOCK_ARRAYS, Block, BlockShape
 
 SAFETENSORS = "model.safetensors"
 PICKLED = "pytorch_model.bin"
+LONGEST_CAUSE = 240
 
 _TRANSFORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "keep": lambda a: a,
@@ -253,4 +254,5 @@ def first_line(error: Exception) -> str:
     """An error of another library in the one line that hlx's own errors have."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     # "Validation error for field 'x':" alone says nothing.
-    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+    text = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+    return text if len(text) <= LONGEST_CAUSE else text[:LONGEST_CAUSE] + " ..."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array
-from jaxtyping import Float32, Int, Int32
+from jaxtyping import Float, Float32, Int, Int32
 
 from hlx.models.checkpoint import Arrays, Slot, Slots, block_slots, linear, norm
 from hlx.models.transformer import Block, BlockShape, layer_norm, matmul, run_stack
@@ -80,7 +80,7 @@ class ClipVision(nnx.Module):
         return layer_norm(tokens, self.pre_scale[...], self.pre_bias[...], self.shape.block.eps)
 
     def __call__(
-        self, x: Float32[Array, "m t d"], qkv: Float32[Array, "m t e"] | None = None
+        self, x: Float32[Array, "m t d"], qkv: Float[Array, "m t e"] | None = None
     ) -> Float32[Array, "m p"]:
         """Unit image vectors of residual streams x; qkv are the first block's, where already known."""
         if self.first is not None:

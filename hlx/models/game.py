@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, UInt8
+from jaxtyping import Float, Float32, Shaped, UInt8
 
 from hlx.coalitions import rows_from_ids
 from hlx.errors import InputError, NonFiniteScoreError
@@ -51,19 +51,21 @@ class MaskedImage:
         """Coalitions per batch, as last halved."""
         return self._runner.size
 
-    def vectors(self, rows: Bool[np.ndarray, "m n"]) -> Float32[np.ndarray, "m p"]:
+    def vectors(self, rows: Shaped[np.ndarray, ...]) -> Float32[np.ndarray, "m p"]:
         """Unit image vectors of coalitions."""
         return self._side.vectors(self._tokens, self._checked(rows), self._runner)
 
     def values(
         self,
-        rows: Bool[np.ndarray, "m n"],
+        rows: Shaped[np.ndarray, ...],
         heads: Float32[np.ndarray, "p k"],
         offsets: Float[np.ndarray, " k"],
         progress: Progress | None = None,
     ) -> Float32[np.ndarray, "m k"]:
         """f of coalitions for k text pairs (`DualEncoder.heads`)."""
         rows = self._checked(rows)
+        if len(rows) == 0:
+            return np.zeros((0, heads.shape[1]), np.float32)
         values = self._side.scores(self._tokens, rows, heads, self._runner, progress) + offsets.astype(
             np.float32
         )
@@ -82,8 +84,9 @@ class MaskedImage:
         """f of all 2^n coalitions for k text pairs, from a single pass of the image tower."""
         if self.n_players > MAX_SWEEP_PLAYERS:
             raise InputError(
-                f"{self.n_players} regions have 2^{self.n_players} coalitions; "
-                f"at most {MAX_SWEEP_PLAYERS} can be swept"
+                f"{self.n_players} regions have 2^{self.n_players} = {1 << self.n_players:,} coalitions; "
+                f"at most 2^{MAX_SWEEP_PLAYERS} are swept: use fewer regions, or `explain` with a sampled "
+                "estimator such as permutation"
             )
         values, vectors = self._side.sweep(
             self._tokens, self.n_players, heads, self._runner, progress, keep_vectors
@@ -123,9 +126,7 @@ class ImageTextGame:
         self._head, self._offset = head[:, None], np.array([offset])
         self._progress = progress
 
-    def __call__(self, rows: Bool[np.ndarray, "m n"]) -> Float32[np.ndarray, " m"]:
-        if len(rows) == 0:
-            return np.zeros(0, np.float32)
+    def __call__(self, rows: Shaped[np.ndarray, ...]) -> Float32[np.ndarray, " m"]:
         return self.image.values(rows, self._head, self._offset)[:, 0]
 
     def table(self) -> Float32[np.ndarray, " c"]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array
-from jaxtyping import Float32, Int, Int32
+from jaxtyping import Float, Float32, Int, Int32
 
 from hlx.models.checkpoint import Arrays, Slot, Slots, block_slots, linear, norm
 from hlx.models.transformer import ACTIVATIONS, BlockShape, attend_once, layer_norm, matmul, run_stack
@@ -113,7 +113,7 @@ class SiglipVision(nnx.Module):
         return tokens
 
     def __call__(
-        self, x: Float32[Array, "m t d"], qkv: Float32[Array, "m t e"] | None = None
+        self, x: Float32[Array, "m t d"], qkv: Float[Array, "m t e"] | None = None
     ) -> Float32[Array, "m p"]:
         """Unit image vectors of residual streams x; qkv are the first block's, where already known."""
         x = self.first(x) if qkv is None else self.first.finish(x, qkv)

@@ -52,7 +52,7 @@ def matmul(x: Float[Array, "*batch d"], weight: Float[Array, "d e"]) -> Float32[
 
 
 def attention(
-    qkv: Float32[Array, "m t e"], heads: int, dtype: jnp.dtype, mask: Bool[Array, "t t"] | None = None
+    qkv: Float[Array, "m t e"], heads: int, dtype: jnp.dtype, mask: Bool[Array, "t t"] | None = None
 ) -> Float[Array, "m t d"]:
     """Multi-head self-attention of packed queries, keys and values (e = 3 d); softmax in float32."""
     m, t, packed = qkv.shape
@@ -127,7 +127,7 @@ class Block(nnx.Module):
     def finish(
         self,
         x: Float32[Array, "m t d"],
-        qkv: Float32[Array, "m t e"],
+        qkv: Float[Array, "m t e"],
         mask: Bool[Array, "t t"] | None = None,
     ) -> Float32[Array, "m t d"]:
         """The block from its queries, keys and values on."""

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float32, Int
+from jaxtyping import Float, Float32, Int
 
 from hlx.models.transformer import Block, BlockShape
 
@@ -55,7 +55,7 @@ class VisionTower(Protocol):
     def enter(self, tokens: Float32[Array, "*batch d"]) -> Float32[Array, "*batch d"]: ...
 
     def __call__(
-        self, x: Float32[Array, "m t d"], qkv: Float32[Array, "m t e"] | None = None
+        self, x: Float32[Array, "m t d"], qkv: Float[Array, "m t e"] | None = None
     ) -> Float32[Array, "m p"]: ...
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float64
@@ -16,6 +16,7 @@ from hlx.backgrounds import BACKGROUNDS
 from hlx.errors import InputError
 from hlx.estimators import Estimate, Estimator, check_affordable, get_estimator
 from hlx.images import content_hash, read_image
+from hlx.kernels import shapley
 from hlx.regions import Grid, Regions
 from hlx.stimuli import Stimulus, stimulus_hash
 
@@ -111,8 +112,11 @@ def explain_pairs(
     vectors = None
     if chosen.exhaustive:
         sweep = masked.sweep(heads, offsets, progress, keep_vectors)
-        tables, vectors = sweep.values.T, sweep.vectors
-        found = [_Found(chosen.solve(_NO_ROWS, table), table[-1], table[0], len(table)) for table in tables]
+        tables, vectors = np.ascontiguousarray(sweep.values.T), sweep.vectors
+        found = [
+            _Found(Estimate(values), float(table[-1]), float(table[0]), len(table))
+            for values, table in zip(shapley(tables), tables, strict=True)
+        ]
     else:
         tables = None
         found = _sampled(chosen, masked, heads, offsets, budget or 0, seed, progress)
@@ -143,13 +147,13 @@ def explain_pairs(
         attributions.append(
             Attribution(
                 values=result.estimate.values,
-                v_all=float(result.v_all),
-                v_none=float(result.v_none),
+                v_all=result.v_all,
+                v_none=result.v_none,
                 n_evaluations=result.n_evaluations,
                 regions=regions,
                 estimator=chosen.name,
                 standard_error=result.estimate.standard_error,
-                table=None if tables is None else np.ascontiguousarray(tables[i]),
+                table=None if tables is None else tables[i],
                 vectors=vectors,
                 context=context,
             )
@@ -182,12 +186,9 @@ def explain_kept(
     stimuli = [Stimulus(context.image, caption, foil) for caption, foil in pairs]  # checks the texts
     start = time.perf_counter()
     heads, offsets = texts.heads(pairs)
-    tables = kept @ heads + offsets.astype(np.float32)
-    exact = get_estimator("exact")
+    tables = np.ascontiguousarray((kept @ heads + offsets.astype(np.float32)).T)
     results = []
-    for stimulus, table in zip(stimuli, tables.T, strict=True):
-        table = np.ascontiguousarray(table)
-        values = exact.solve(_NO_ROWS, table).values
+    for stimulus, table, values in zip(stimuli, tables, shapley(tables), strict=True):
         own = replace(
             context,
             caption=stimulus.caption,
@@ -208,7 +209,7 @@ def rederived(attribution: Attribution) -> Attribution:
     """The attribution with its values computed afresh from its kept table."""
     if attribution.table is None:
         return attribution
-    return replace(attribution, values=get_estimator("exact").solve(_NO_ROWS, attribution.table).values)
+    return replace(attribution, values=shapley(attribution.table))
 
 
 def made_with(model: DualEncoder) -> dict[str, str]:
@@ -220,13 +221,11 @@ def made_with(model: DualEncoder) -> dict[str, str]:
     }
 
 
-class _Found:
-    def __init__(self, estimate: Estimate, v_all: float, v_none: float, n_evaluations: int) -> None:
-        self.estimate, self.v_all, self.v_none = estimate, v_all, v_none
-        self.n_evaluations = n_evaluations
-
-
-_NO_ROWS = np.zeros((0, 0), bool)
+class _Found(NamedTuple):
+    estimate: Estimate
+    v_all: float
+    v_none: float
+    n_evaluations: int
 
 
 def _sampled(
@@ -243,7 +242,9 @@ def _sampled(
     # Rows are sorted with False before True: the empty coalition comes first and the full one last.
     values = masked.values(distinct, heads, offsets, progress)
     return [
-        _Found(estimator.solve(rows, column[place.ravel()]), column[-1], column[0], len(distinct))
+        _Found(
+            estimator.solve(rows, column[place.ravel()]), float(column[-1]), float(column[0]), len(distinct)
+        )
         for column in values.T
     ]
 
