@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -66,6 +67,37 @@ def write_bytes(path: str | Path, content: bytes | memoryview) -> None:
     """The whole content under `path`, or nothing."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+@contextmanager
+def filling(folder: str | Path) -> Iterator[Path]:
+    """A temporary folder to write files to; on success they move into `folder`, which is made if missing.
+
+    Raises
+    ------
+    OutputError : writing failed, such as on a full disk; `folder` is then as it was.
+    """
+    folder = Path(folder)
+    # Inside a folder that is there already, which may be a disk of its own.
+    temporary = _temporary(folder / "files" if folder.is_dir() else folder)
+    try:
+        temporary.mkdir()
+        yield temporary
+        for file in temporary.iterdir():
+            _flush(file)
+        if folder.is_dir():
+            for file in temporary.iterdir():
+                os.replace(file, folder / file.name)
+            _flush(folder)
+        else:
+            os.rename(temporary, folder)
+            _flush(folder.parent)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _temporary(path: Path) -> Path:

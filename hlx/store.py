@@ -2,7 +2,7 @@
 
 Layout (format 1)::
 
-    user block             512 bytes: "hlx attributions 1 sha256 " and the SHA-256 of all bytes behind the block
+    user block             512 bytes: "hlx attributions 1 sha256 " and the SHA-256 of all that follows
     /                      attrs: format, format_version, hlx_version
     /images/I/shown        uint8 (side, side, 3), the image at the model's size
     /images/I/hidden       uint8 (side, side, 3), what its hidden regions show
@@ -54,7 +54,7 @@ def save(
     Parameters
     ----------
     path : written under a temporary name in the same folder and moved into place.
-    attributions : images and image vectors that several share are stored once.
+    attributions : images, label maps and image vectors that several share are stored once.
     keep_table : store the tables of all 2^n values, where there are any.
     force : replace an existing file.
 
@@ -104,7 +104,8 @@ def _verify(path: Path) -> None:
             raise InputError(f"{path}: is not a file of hlx's attributions (hlx explain --out writes them)")
         if int(head[1]) != FORMAT_VERSION:
             raise InputError(
-                f"{path}: has format {int(head[1])}, this hlx reads {FORMAT_VERSION}; install the hlx that wrote it"
+                f"{path}: has format {int(head[1])}, this hlx reads {FORMAT_VERSION}; "
+                "load it with the hlx that wrote it"
             )
         rest = hashlib.file_digest(file, "sha256").hexdigest()
     expected = f"{FORMAT} {FORMAT_VERSION} sha256 {rest}\n".encode()

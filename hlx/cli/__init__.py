@@ -48,7 +48,11 @@ def _show_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     ctx.exit()
 
 
-@click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyCommands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    invoke_without_command=True,
+)
 @click.option(
     "--version",
     is_flag=True,
@@ -57,13 +61,16 @@ def _show_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     callback=_show_version,
     help="Show the version and the devices, and exit.",
 )
-def group() -> None:
+@click.pass_context
+def group(ctx: click.Context) -> None:
     """Exact Shapley maps of image-text models.
 
     \b
     Example:
       hlx explain photo.jpg --caption "a dog on a sofa" --foil "a cat on a sofa" --plot map.png
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def _one_line(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
@@ -82,18 +89,21 @@ def main() -> None:
         status = group.main(standalone_mode=False)
     except HlxError as error:
         _fail(str(error))
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx is not None else "hlx"
+        _fail(f"{error.format_message()} ({command} --help says more)")
     except click.ClickException as error:
-        error.show()
-        sys.exit(2)
+        _fail(error.format_message())
     except click.exceptions.Abort:
         click.echo("interrupted", err=True)
         sys.exit(130)
     except KeyboardInterrupt:
         click.echo("interrupted", err=True)
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
+    except OSError as error:  # standard output on a full disk; files have errors of hlx's own
+        _fail(str(error))
+    except MemoryError as error:
+        _fail(f"out of memory: {error or 'use a smaller model, fewer regions or a smaller budget'}")
     sys.exit(status if isinstance(status, int) else 0)
 
 

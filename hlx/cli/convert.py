@@ -11,7 +11,7 @@ import click
 @click.argument("source", metavar="DIR|HUB-ID")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--revision", metavar="NAME", help="Branch, tag or commit of a hub id.")
-@click.option("--force", is_flag=True, help="Replace model.safetensors if FOLDER holds one.")
+@click.option("--force", is_flag=True, help="Replace files that exist.")
 def convert(source: str, folder: Path, revision: str | None, force: bool) -> None:
     """Write the weights of a checkpoint as safetensors into FOLDER, with its configuration files.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from hlx.attribution import Attribution
     from hlx.regions import Regions
     from hlx.stimuli import Stimulus
+
+MAX_DRAWN = 100
+"""Rows of one --plot; no picture is taller than 65,535 pixels."""
 
 _FILE = click.Path(path_type=Path)
 _MODEL_OPTIONS = (
@@ -68,7 +72,9 @@ _MODEL_OPTIONS = (
 @click.option(
     "--batch-size", default="auto", show_default=True, metavar="auto|N", help="Coalitions per batch."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of sampled estimators.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of sampled estimators."
+)
 @click.option("--out", type=_FILE, metavar="FILE.h5", help="Keep values, table and all that made them.")
 @click.option("--no-table", is_flag=True, help="Leave the table of all 2^n values out of --out.")
 @click.option(
@@ -114,13 +120,20 @@ def explain(
         if path is not None:
             if path.suffix.lower() not in endings:
                 raise InputError(f"{path}: expected a name that ends in {' or '.join(endings)}")
+            for given in (image, pairs, options["regions"]):
+                if given is not None and Path(str(given)).resolve() == path.resolve():
+                    raise InputError(f"{path}: is an input, it will not be replaced; name another file")
             check_output(path, force)
     if source is not None:
         _refuse_model_options(ctx)
         attributions = _from_file(source, caption, foil, pairs)
     else:
         assert image is not None
-        attributions = _from_model(_stimuli(image, caption, foil, pairs), options, keep_embeddings)
+        stimuli = _stimuli(image, caption, foil, pairs)
+        _check_drawable(plot, len(stimuli))
+        attributions = _from_model(stimuli, options, keep_embeddings)
+    _check_drawable(plot, len(attributions))
+    panels = [attribution.panel() for attribution in attributions] if plot is not None else []
     if out is not None:
         from hlx.store import save
 
@@ -128,7 +141,7 @@ def explain(
     if plot is not None:
         from hlx.plot import save_contact_sheet
 
-        save_contact_sheet(plot, [attribution.panel() for attribution in attributions])
+        save_contact_sheet(plot, panels)
     for attribution in attributions:
         click.echo(json.dumps(attribution.as_dict()) if as_json else attribution_text(attribution))
     for path in (out, plot):
@@ -159,6 +172,13 @@ def _check_options(
     if out is None and (no_table or keep_embeddings):
         name = "--no-table" if no_table else "--keep-embeddings"
         raise InputError(f"{name} says what --out keeps: give --out FILE.h5")
+
+
+def _check_drawable(plot: Path | None, rows: int) -> None:
+    if plot is not None and rows > MAX_DRAWN:
+        raise InputError(
+            f"--plot draws at most {MAX_DRAWN} maps, these are {rows}: leave it out, or split them"
+        )
 
 
 def _refuse_model_options(ctx: click.Context) -> None:
@@ -220,7 +240,11 @@ def _regions(grid: str | int | Path | None, labels: str | int | Path | None) -> 
 
     if grid is not None and labels is not None:
         raise InputError("--grid and --regions both say what the regions are: give one of them")
-    return LabelMap.read(Path(str(labels))) if labels is not None else Grid.parse(str(grid or "4x4"))
+    return (
+        LabelMap.read(Path(str(labels)))
+        if labels is not None
+        else Grid.parse("4x4" if grid is None else str(grid))
+    )
 
 
 def _from_file(source: Path, caption: str | None, foil: str | None, pairs: Path | None) -> list[Attribution]:
@@ -246,4 +270,13 @@ def _from_file(source: Path, caption: str | None, foil: str | None, pairs: Path 
     assert attribution.context is not None
     stimuli = _stimuli(attribution.context.image, caption, foil, pairs)
     texts, checkpoint = load_text_side(attribution.context.model, attribution.context.revision)
-    return explain_kept(attribution, [(s.caption, s.foil) for s in stimuli], texts, checkpoint.fingerprint())
+    mapped = explain_kept(
+        attribution, [(s.caption, s.foil) for s in stimuli], texts, checkpoint.fingerprint()
+    )
+    return [_named(attribution, stimulus) for attribution, stimulus in zip(mapped, stimuli, strict=True)]
+
+
+def _named(attribution: Attribution, stimulus: Stimulus) -> Attribution:
+    assert attribution.context is not None
+    context = replace(attribution.context, stimulus_id=stimulus.id, phenomenon=stimulus.phenomenon)
+    return replace(attribution, context=context)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 from jax import Array
 
 from hlx.errors import ModelError
@@ -99,19 +100,9 @@ class Arrays:
             for name in BLOCK_ARRAYS
         }
 
-    def block(self, tower: str, index: int, shape: BlockShape) -> Block:
-        """One block."""
-        return Block(self.layer(tower, index), shape)
-
-    def stack(self, tower: str, layers: range, shape: BlockShape) -> Block | None:
-        """Blocks stacked along a leading axis; None when there are none."""
-        if not layers:
-            return None
-        stacked = {}
-        for name in BLOCK_ARRAYS:
-            parts = [self._arrays.pop(f"{tower}/{i}/{name}") for i in layers]
-            stacked[name] = self._typed(tower, name, np.stack(parts))
-        return Block(stacked, shape)
+    def blocks(self, tower: str, layers: range, shape: BlockShape) -> nnx.List[Block]:
+        """Consecutive blocks."""
+        return nnx.List(Block(self.layer(tower, i), shape) for i in layers)
 
 
 def read_config(folder: Path) -> dict:

@@ -10,7 +10,7 @@ from jax import Array
 from jaxtyping import Float, Float32, Int, Int32
 
 from hlx.models.checkpoint import Arrays, Slot, Slots, block_slots, linear, norm
-from hlx.models.transformer import Block, BlockShape, layer_norm, matmul, run_stack
+from hlx.models.transformer import Block, BlockShape, layer_norm, matmul, run_blocks
 from hlx.models.vision import VisionShape, normalised
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class ClipVision(nnx.Module):
         # The last block is computed for the class token alone, so it stands outside the scanned stack; the
         # first one too, because a game can look its queries, keys and values up.
         last = shape.layers - 1
-        self.first = arrays.block("vision", 0, shape.block) if last > 0 else None
-        self.middle = arrays.stack("vision", range(1, last), shape.block)
+        self.first = Block(arrays.layer("vision", 0), shape.block) if last > 0 else None
+        self.middle = arrays.blocks("vision", range(1, last), shape.block)
         self.last = Block(arrays.layer("vision", last), shape.block)
 
     def fixed_tokens(self) -> Float32[Array, "1 d"]:
@@ -85,7 +85,7 @@ class ClipVision(nnx.Module):
         """Unit image vectors of residual streams x; qkv are the first block's, where already known."""
         if self.first is not None:
             x = self.first(x) if qkv is None else self.first.finish(x, qkv)
-        pooled = self.last.first_token(run_stack(self.middle, x))
+        pooled = self.last.first_token(run_blocks(self.middle, x))
         pooled = layer_norm(pooled, self.post_scale[...], self.post_bias[...], self.shape.block.eps)
         return normalised(matmul(pooled, self.projection[...]))
 
@@ -99,7 +99,7 @@ class ClipText(nnx.Module):
         self.final_scale = nnx.Param(arrays["text/final_scale"])
         self.final_bias = nnx.Param(arrays["text/final_bias"])
         self.projection = nnx.Param(arrays["text/projection_weight"])
-        self.blocks = arrays.stack("text", range(layers), block)
+        self.blocks = arrays.blocks("text", range(layers), block)
         self.eps = block.eps
         self.eos = eos
 
@@ -110,7 +110,7 @@ class ClipText(nnx.Module):
         """
         t = ids.shape[1]
         x = self.words[...][ids] + self.positions[:t]
-        x = run_stack(self.blocks, x, jnp.tril(jnp.ones((t, t), bool)))
+        x = run_blocks(self.blocks, x, jnp.tril(jnp.ones((t, t), bool)))
         at = jnp.argmax(ids if self.eos == LEGACY_EOS else ids == self.eos, axis=-1)
         pooled = jnp.take_along_axis(x, at[:, None, None], axis=1)[:, 0]
         pooled = layer_norm(pooled, self.final_scale[...], self.final_bias[...], self.eps)

@@ -8,49 +8,54 @@ from pathlib import Path
 import numpy as np
 
 from hlx.errors import InputError, OutputError
-from hlx.files import replacing
-from hlx.models.checkpoint import SAFETENSORS, tensors
+from hlx.files import filling
+from hlx.models.checkpoint import SAFETENSORS, first_line, tensors
 from hlx.models.hub import find
 
 _DESCRIPTIONS = ("*.json", "*.txt", "*.model")
 
 
 def convert(source: str, folder: Path, revision: str | None = None, force: bool = False) -> int:
-    """Write a checkpoint's weights as one float32 model.safetensors and copy what describes them.
+    """Write a checkpoint's weights as one model.safetensors, and copy what describes them.
 
     Parameters
     ----------
     source : directory or hub id.
-    folder : directory to write; made if it does not exist.
+    folder : directory to write, the source itself included; made if it does not exist.
     revision : of a hub id.
-    force : replace an existing model.safetensors.
+    force : replace files that exist.
 
     Returns
     -------
-    The number of tensors written.
+    The number of tensors written: those of pickled files as float32, those of safetensors as they are.
 
     Raises
     ------
+    InputError : the source is the folder and holds model.safetensors already.
     ModelError : the source cannot be read; without the torch extra if it is pickled.
-    OutputError : the folder cannot be written, or holds such a file already.
+    OutputError : the folder cannot be written, or holds such a file already. It is left as it was.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     checkpoint = find(source, revision)
-    target = folder / SAFETENSORS
-    if checkpoint.folder.resolve() == folder.resolve() and target.exists():
+    in_place = checkpoint.folder.resolve() == folder.resolve()
+    if in_place and (folder / SAFETENSORS).exists():
         raise InputError(f"{folder}: already holds {SAFETENSORS}; there is nothing to convert")
-    if target.exists() and not force:
-        raise OutputError(f"{target}: exists; --force replaces it")
+    described = [file for pattern in _DESCRIPTIONS for file in sorted(checkpoint.folder.glob(pattern))]
+    copied = [file for file in described if not in_place and not file.name.endswith(".index.json")]
+    if not folder.is_dir() and (folder.exists() or not folder.parent.is_dir()):
+        problem = "is no folder" if folder.exists() else f"there is no folder {folder.parent}"
+        raise OutputError(f"{folder}: cannot be written, {problem}")
+    for name in (SAFETENSORS, *(file.name for file in copied)):
+        if (folder / name).exists() and not force:
+            raise OutputError(f"{folder / name}: exists; --force replaces it")
     weights = {key: np.asarray(tensor, order="C") for key, tensor in tensors(checkpoint.folder)}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for pattern in _DESCRIPTIONS:
-            for file in checkpoint.folder.glob(pattern):
-                if not file.name.endswith(".index.json") and file.parent.resolve() != folder.resolve():
-                    shutil.copyfile(file, folder / file.name)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from error
-    with replacing(target) as temporary:
-        save_file(weights, temporary, metadata={"format": "pt"})
+    with filling(folder) as temporary:
+        for file in copied:
+            shutil.copyfile(file, temporary / file.name)
+        try:
+            save_file(weights, temporary / SAFETENSORS, metadata={"format": "pt"})
+        except SafetensorError as error:  # such as a full disk
+            raise OutputError(f"{folder / SAFETENSORS}: cannot be written: {first_line(error)}") from error
     return len(weights)

@@ -10,7 +10,7 @@ from jax import Array
 from jaxtyping import Float, Float32, Int, Int32
 
 from hlx.models.checkpoint import Arrays, Slot, Slots, block_slots, linear, norm
-from hlx.models.transformer import ACTIVATIONS, BlockShape, attend_once, layer_norm, matmul, run_stack
+from hlx.models.transformer import ACTIVATIONS, Block, BlockShape, attend_once, layer_norm, matmul, run_blocks
 from hlx.models.vision import VisionShape, normalised
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ class SiglipVision(nnx.Module):
         self.positions = nnx.Param(arrays["vision/positions"])
         self.post_scale = nnx.Param(arrays["vision/post_scale"])
         self.post_bias = nnx.Param(arrays["vision/post_bias"])
-        self.first = arrays.block("vision", 0, shape.block)
-        self.middle = arrays.stack("vision", range(1, shape.layers), shape.block)
+        self.first = Block(arrays.layer("vision", 0), shape.block)
+        self.middle = arrays.blocks("vision", range(1, shape.layers), shape.block)
         self.head = PoolingHead(arrays, shape)
 
     def fixed_tokens(self) -> Float32[Array, "0 d"]:
@@ -117,7 +117,7 @@ class SiglipVision(nnx.Module):
     ) -> Float32[Array, "m p"]:
         """Unit image vectors of residual streams x; qkv are the first block's, where already known."""
         x = self.first(x) if qkv is None else self.first.finish(x, qkv)
-        x = run_stack(self.middle, x)
+        x = run_blocks(self.middle, x)
         x = layer_norm(x, self.post_scale[...], self.post_bias[...], self.shape.block.eps)
         return normalised(self.head(x))
 
@@ -132,11 +132,11 @@ class SiglipText(nnx.Module):
         self.final_bias = nnx.Param(arrays["text/final_bias"])
         self.head_weight = nnx.Param(arrays["text/head_weight"])
         self.head_bias = nnx.Param(arrays["text/head_bias"])
-        self.blocks = arrays.stack("text", range(layers), block)
+        self.blocks = arrays.blocks("text", range(layers), block)
         self.eps = block.eps
 
     def __call__(self, ids: Int32[Array, "m t"]) -> Float32[Array, "m p"]:
         """Unit text vectors of token ids padded to the full length; padding is read like any token."""
-        x = run_stack(self.blocks, self.words[...][ids] + self.positions[...])
+        x = run_blocks(self.blocks, self.words[...][ids] + self.positions[...])
         pooled = layer_norm(x[:, -1], self.final_scale[...], self.final_bias[...], self.eps)
         return normalised(matmul(pooled, self.head_weight[...]) + self.head_bias[...])

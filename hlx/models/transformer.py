@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import jax
@@ -90,7 +90,7 @@ def attend_once(
 
 
 class Block(nnx.Module):
-    """One block, or a stack of them when every array has a leading layer axis."""
+    """One pre-LN block: attention, then an MLP, each added to the residual stream."""
 
     norm1_scale: nnx.Param
     norm1_bias: nnx.Param
@@ -151,15 +151,14 @@ class Block(nnx.Module):
         return matmul(h, self.fc2_weight[...]) + self.fc2_bias[...]
 
 
-def run_stack(
-    stack: Block | None, x: Float32[Array, "m t d"], mask: Bool[Array, "t t"] | None = None
+def run_blocks(
+    blocks: Iterable[Block], x: Float32[Array, "m t d"], mask: Bool[Array, "t t"] | None = None
 ) -> Float32[Array, "m t d"]:
-    """Apply a stack of blocks in order; `lax.scan` compiles one block, however many there are."""
-    if stack is None:
-        return x
-    graph, layers = nnx.split(stack)
+    """Apply blocks in order.
 
-    def step(x: Array, layer: nnx.State) -> tuple[Array, None]:
-        return nnx.merge(graph, layer)(x, mask), None
-
-    return lax.scan(step, x, layers)[0]
+    They are unrolled: a scan over stacked arrays copies every layer's matrices out of the stack for every
+    batch, which costs more than a longer compilation (benchmarks/throughput.py).
+    """
+    for block in blocks:
+        x = block(x, mask)
+    return x
