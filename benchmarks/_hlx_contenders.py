@@ -21,33 +21,35 @@ def port(folder: Path, dtype: str) -> Any:
     return hlx.load_model(folder, dtype=dtype)
 
 
-def game_of(workload: Workload, dtype: str, regions: hlx.Grid, batch: int) -> Any:
-    """The workload's stimulus as a game."""
+def game_of(workload: Workload, dtype: str, regions: hlx.Grid) -> Any:
+    """The workload's stimulus as a game, in batches of the size that hlx chooses."""
     stimulus = hlx.Stimulus(image=workload.image, caption=CAPTION, foil=FOIL)
-    model = port(workload.folder, dtype)
-    return model.game(stimulus, regions, background="blur", batch_size=batch)
+    return port(workload.folder, dtype).game(stimulus, regions, background="blur")
 
 
 class Sweep(Contender):
     """All coalitions of a grid.
 
-    A whole 4x4 sweep on an accelerator; on a CPU, where that takes an hour, a grid of as many coalitions as
-    fill one large batch: what a coalition costs does not depend on how many others there are.
+    A whole 4x4 sweep on an accelerator; on a CPU, where that takes an hour, a grid of at least four batches:
+    what a coalition costs does not depend on how many others there are.
     """
+
+    chooses_its_batch = True
 
     def __init__(self, workload: Workload, dtype: str) -> None:
         self.name, self.dtype, self.workload = "hlx sweep", dtype, workload
 
     def prepare(self, batch: int) -> None:
-        self.batch = batch
-        self.game = game_of(self.workload, self.dtype, self._grid(batch), batch)
+        del batch
+        self.batch = port(self.workload.folder, self.dtype).image_side.runner().size
+        self.game = game_of(self.workload, self.dtype, self._grid(4 * self.batch))
         self.step()
 
     def step(self) -> int:
         return len(self.game.table())
 
     @staticmethod
-    def _grid(batch: int) -> hlx.Grid:
+    def _grid(coalitions: int) -> hlx.Grid:
         if jax.devices()[0].platform != ON_CPU:
             return hlx.Grid(ROWS, COLS)
         return next(
@@ -65,7 +67,7 @@ class Sweep(Contender):
                 (3, 4),
                 (4, 4),
             )
-            if 1 << rows * cols >= batch
+            if 1 << rows * cols >= coalitions
         )
 
 
@@ -75,16 +77,18 @@ class Rows(Contender):
     def __init__(self, workload: Workload, dtype: str) -> None:
         self.name, self.dtype, self.workload = "hlx game(rows)", dtype, workload
 
+    chooses_its_batch = True
+
     def prepare(self, batch: int) -> None:
-        self.batch = batch
-        self.game = game_of(self.workload, self.dtype, hlx.Grid(ROWS, COLS), batch)
-        self.rows = self.workload.batch(batch)
+        self.game = game_of(self.workload, self.dtype, hlx.Grid(ROWS, COLS))
+        self.batch = self.game.image.batch_size
+        self.rows = self.workload.batch(max(batch, 4 * self.batch))
         self.step()
 
     def step(self) -> int:
         self.game(self.rows)
-        return self.batch
+        return len(self.rows)
 
     def values(self) -> np.ndarray:
-        """f of the coalitions of one step, (batch,)."""
+        """f of the coalitions of one step, (rows,)."""
         return np.asarray(self.game(self.rows))

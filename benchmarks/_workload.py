@@ -191,12 +191,14 @@ class Contender(ABC):
     """One way of evaluating coalitions.
 
     `prepare(batch)` loads, exports, compiles and runs one batch; `step()` evaluates one batch or more and
-    returns how many coalitions that were, when their values have arrived.
+    returns how many coalitions that were, when their values have arrived. A contender that chooses its own
+    batch size is not tuned.
     """
 
     name: str
     dtype: str
     batch: int = 0
+    chooses_its_batch: bool = False
 
     @abstractmethod
     def prepare(self, batch: int) -> None: ...

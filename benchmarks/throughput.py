@@ -74,12 +74,11 @@ def tune(found: list[Contender], sizes: tuple[int, ...], seconds: float) -> dict
     """Leave each contender prepared at its best batch size; seconds until it was ready to run there.
 
     Getting ready is loading, exporting, compiling and one batch. Compiled models and the reference pipeline
-    take the best size of the eager model, game(rows) that of the sweep: sizes matter alike there.
+    take the best size of the eager model: sizes matter alike there. hlx chooses its own.
     """
     ready: dict[Contender, float] = {}
     best: dict[tuple[str, str], int] = {}
     leaders = {
-        "hlx game(rows)": "hlx sweep",
         "torch compile": "torch eager",
         "reference pipeline": "torch eager",
     }
@@ -87,13 +86,14 @@ def tune(found: list[Contender], sizes: tuple[int, ...], seconds: float) -> dict
     for one in found:
         leader = best.get((leaders.get(one.name, ""), one.dtype))
         rates = {}
-        for size in (leader,) if leader else sizes:
+        tried = (leader,) if leader else sizes[-1:] if one.chooses_its_batch else sizes
+        for size in tried:
             start = time.perf_counter()
             one.prepare(size)
             ready.setdefault(one, time.perf_counter() - start)
-            rates[size] = _rate(one, seconds / 2) if not leader else 1.0
+            rates[size] = _rate(one, seconds / 2) if len(tried) > 1 else 1.0
         size = max(rates, key=rates.__getitem__)
-        if size != one.batch:
+        if len(tried) > 1 and size != one.batch:
             one.prepare(size)
         best[one.name, one.dtype] = size
         print(f"  {one.name:24} {one.dtype:9} batch {size:5} ready in {ready[one]:.1f} s", file=sys.stderr)

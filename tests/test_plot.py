@@ -13,12 +13,12 @@ from hypothesis.extra import numpy as hnp
 from matplotlib.figure import Figure
 from PIL import Image
 
+from hlx import files
 from hlx.backgrounds import hidden_view
 from hlx.errors import InputError, OutputError
 from hlx.plot import (
     Panel,
     contact_sheet,
-    files,
     overlay_figure,
     region_list,
     save_contact_sheet,

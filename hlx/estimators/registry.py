@@ -31,8 +31,9 @@ def check_affordable(estimator: Estimator, n: int, budget: int | None) -> None:
     if estimator.exhaustive:
         if n > MAX_EXACT_PLAYERS:
             sampled = ", ".join(name for name, e in ESTIMATORS.items() if not e.exhaustive)
+            count = f" = {1 << n:,}" if n < 100 else ""
             raise InputError(
-                f"exact values of {n} regions take 2^{n} = {1 << n:,} evaluations, more than the limit of "
+                f"exact values of {n} regions take 2^{n}{count} evaluations, more than the limit of "
                 f"2^{MAX_EXACT_PLAYERS}; use fewer regions or a sampled estimator ({sampled}) with a budget"
             )
         if budget is not None and budget < 1 << n:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import jax
 import numpy as np
@@ -13,21 +15,32 @@ from hlx.errors import InputError, ModelError
 Progress = Callable[[int, int], None]
 """Called with (coalitions done, coalitions in all)."""
 
-CPU_ACTIVATION_BYTES = 40 * 2**20
-"""Widest activation of a batch on a CPU: larger ones fall out of the caches (benchmarks/throughput.py)."""
+CPU_ACTIVATION_BYTES = {"float32": 5 * 2**20, "bfloat16": 10 * 2**20}
+"""Widest activation of a batch on a CPU, by dtype: larger ones fall out of the caches."""
 
+LARGEST_CPU_BATCH = 128
 ACCELERATOR_ACTIVATION_BYTES = 2**30
 LARGEST_BATCH = 4096
+MAX_CPU_WORKERS = 8
 
 
-def auto_batch(tokens: int, widest: int, devices: list[jax.Device]) -> int:
+def auto_batch(tokens: int, widest: int, devices: list[jax.Device], dtype: str = "float32") -> int:
     """Power-of-two batch for images of `tokens` rows whose widest activation has `widest` columns."""
-    target = CPU_ACTIVATION_BYTES if devices[0].platform == "cpu" else ACCELERATOR_ACTIVATION_BYTES
+    cpu = devices[0].platform == "cpu"
+    target = CPU_ACTIVATION_BYTES[dtype] if cpu else ACCELERATOR_ACTIVATION_BYTES
+    largest = LARGEST_CPU_BATCH if cpu else LARGEST_BATCH
     stats = devices[0].memory_stats() or {}
     if "bytes_limit" in stats:
         target = min(target, (stats["bytes_limit"] - stats.get("bytes_in_use", 0)) // 16)
     fitting = max(1, int(target) // (tokens * widest * 4))
-    return min(LARGEST_BATCH, 1 << (fitting.bit_length() - 1)) * len(devices)
+    return min(largest, 1 << (fitting.bit_length() - 1)) * len(devices)
+
+
+def workers(devices: list[jax.Device]) -> int:
+    """Batches to have under way at once."""
+    if devices[0].platform == "cpu" and len(devices) == 1:
+        return min(os.cpu_count() or 1, MAX_CPU_WORKERS)
+    return 2
 
 
 def parse_batch(value: str | int) -> int | None:
@@ -46,12 +59,15 @@ def parse_batch(value: str | int) -> int | None:
 class BatchRunner:
     """Evaluates ranges in batches and keeps a size that fits the memory.
 
-    `multiple` (the number of devices) divides every batch.
+    `multiple` (the number of devices) divides every batch. `workers` batches are under way at once: two keep
+    an accelerator busy while results are read; on a CPU one per core beats one batch spread over all cores,
+    because small operations do not spread.
     """
 
-    def __init__(self, size: int, multiple: int = 1) -> None:
-        self.multiple = multiple
+    def __init__(self, size: int, multiple: int = 1, workers: int = 2) -> None:
+        self.multiple, self.workers = multiple, workers
         self.size = max(multiple, size - size % multiple)
+        self._compiled: set[int] = set()
 
     def run(
         self,
@@ -59,34 +75,42 @@ class BatchRunner:
         count: int,
         progress: Progress | None = None,
     ) -> Iterator[tuple[int, tuple[np.ndarray, ...]]]:
-        """Yield (start, arrays) of consecutive batches of `count` items.
+        """Yield (start, arrays) of consecutive batches of `count` items, in order.
 
-        `evaluate(start, size)` dispatches items start .. start+size-1 and may run past `count`, where its
-        rows are dropped. One batch is always in flight while the last one is read. When the device runs out
-        of memory the size is halved, for this run and all later ones, and the batch is tried again.
+        `evaluate(start, size)` computes items start .. start+size-1 and may run past `count`, where its rows
+        are dropped; it is called from several threads. When the device runs out of memory the size is halved,
+        for this run and all later ones, and what was not read yet is tried again.
         """
+
+        def fetch(start: int, size: int) -> tuple[np.ndarray, ...]:
+            return tuple(np.asarray(array)[: count - start] for array in evaluate(start, size))
+
         position = read = 0
-        flight: deque[tuple[int, int, tuple[jax.Array, ...]]] = deque()
-        while read < count:
-            try:
-                while position < count and len(flight) < 2:
+        flight: deque[tuple[int, int, Future[tuple[np.ndarray, ...]]]] = deque()
+        with ThreadPoolExecutor(self.workers) as pool:
+            while read < count:
+                while position < count and len(flight) < self.workers:
                     size = min(self.size, self._padded(count - position))
-                    flight.append((position, size, evaluate(position, size)))
+                    if flight and size not in self._compiled:
+                        break  # the first batch of a size compiles; the others need not do it again
+                    flight.append((position, size, pool.submit(fetch, position, size)))
                     position += size
-                start, size, arrays = flight[0]
-                host = tuple(np.asarray(array)[: count - start] for array in arrays)
-            except (jax.errors.JaxRuntimeError, MemoryError) as error:
-                if not _out_of_memory(error):
-                    raise
-                flight.clear()
-                position = read
-                self._halve(error)
-                continue
-            flight.popleft()
-            read = min(count, start + size)
-            yield start, host
-            if progress is not None:
-                progress(read, count)
+                start, size, future = flight.popleft()
+                try:
+                    host = future.result()
+                except (jax.errors.JaxRuntimeError, MemoryError) as error:
+                    wait([other for _, _, other in flight])
+                    flight.clear()
+                    if not _out_of_memory(error):
+                        raise
+                    position = read
+                    self._halve(error)
+                    continue
+                self._compiled.add(size)
+                read = min(count, start + size)
+                yield start, host
+                if progress is not None:
+                    progress(read, count)
 
     def _padded(self, left: int) -> int:
         # Remainders are padded to powers of two so that few sizes are compiled.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from importlib import resources
@@ -15,6 +16,9 @@ EMBEDDED = {
     "siglip-scenes": "tiny SigLIP trained on hlx's scenes (64 px, 4x4 patches)",
 }
 DEFAULT = "clip-scenes"
+
+SECONDS_TO_ANSWER = 10
+"""A hub that is silent for longer is out of reach."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _DESCRIPTIONS = ["*.json", "*.txt", "*.model"]
@@ -52,7 +56,7 @@ def find(name: str, revision: str | None = None) -> Checkpoint:
     """
     if name in EMBEDDED:
         return Checkpoint(name, Path(str(resources.files("hlx.assets") / name)))
-    folder = Path(name).expanduser()
+    folder = Path(os.path.expanduser(name))
     if folder.is_dir():
         return Checkpoint(str(folder.resolve()), folder)
     if folder.exists():
@@ -67,7 +71,7 @@ def find(name: str, revision: str | None = None) -> Checkpoint:
 
 
 def _download(name: str, revision: str | None) -> Path:
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
         LocalEntryNotFoundError,
@@ -76,9 +80,20 @@ def _download(name: str, revision: str | None) -> Path:
     )
 
     def fetch(patterns: list[str]) -> Path:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
+        kept = snapshot_download(
+            name, revision=revision, allow_patterns=patterns, local_files_only=not answered
+        )
+        return Path(kept)
 
     try:
+        # snapshot_download asks the same without a time limit: a hub that is silent would never be given up.
+        answered = True
+        try:
+            HfApi().model_info(name, revision=revision, timeout=SECONDS_TO_ANSWER)
+        except (RepositoryNotFoundError, RevisionNotFoundError):
+            raise
+        except Exception:  # no network, a proxy's page, silence: whatever the HTTP library makes of them
+            answered = False
         folder = fetch(_DESCRIPTIONS + _WEIGHTS["safetensors"])
         if not any(folder.glob("model*.safetensors")):
             folder = fetch(_DESCRIPTIONS + _WEIGHTS["pickled"])

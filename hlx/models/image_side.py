@@ -13,7 +13,7 @@ from jax import Array, lax
 from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Bool, Float32, Int32, UInt8
 
-from hlx.models.batches import BatchRunner, Progress, auto_batch
+from hlx.models.batches import BatchRunner, Progress, auto_batch, workers
 from hlx.models.compiling import compiler_options
 from hlx.models.tokens import AffineTokens, TokenTable, affine_tokens, looks_of, padded_rows, token_table
 from hlx.models.vision import VisionTower, encode
@@ -44,6 +44,7 @@ class ImageSide:
         self.shape = tower.shape
         self.devices = devices or jax.local_devices()
         self.mean, self.scale = mean, scale
+        self._dtype = dtype
         self._options = compiler_options(self.devices[0].platform, dtype)
         self._mesh = jax.make_mesh(
             (len(self.devices),), ("batch",), axis_types=(jax.sharding.AxisType.Auto,), devices=self.devices
@@ -65,8 +66,8 @@ class ImageSide:
     def runner(self, batch_size: int | None = None) -> BatchRunner:
         """Batches of the asked size, or of one that suits the device."""
         widest = max(self.shape.mlp, 3 * self.shape.width)
-        size = batch_size or auto_batch(self.tokens_per_image, widest, self.devices)
-        return BatchRunner(size, len(self.devices))
+        size = batch_size or auto_batch(self.tokens_per_image, widest, self.devices, self._dtype)
+        return BatchRunner(size, len(self.devices), workers(self.devices))
 
     def normalise(self, pixels: np.ndarray) -> Float32[np.ndarray, "*shape 3"]:
         """What the checkpoint's processor does to uint8 pixels that need no resizing."""

@@ -157,7 +157,7 @@ def run_blocks(
     """Apply blocks in order.
 
     They are unrolled: a scan over stacked arrays copies every layer's matrices out of the stack for every
-    batch, which costs more than a longer compilation (benchmarks/throughput.py).
+    batch, which costs more than a longer compilation.
     """
     for block in blocks:
         x = block(x, mask)
