@@ -96,7 +96,9 @@ def tune(found: list[Contender], sizes: tuple[int, ...], seconds: float) -> dict
         if len(tried) > 1 and size != one.batch:
             one.prepare(size)
         best[one.name, one.dtype] = size
-        print(f"  {one.name:24} {one.dtype:9} batch {size:5} ready in {ready[one]:.1f} s", file=sys.stderr)
+        print(
+            f"  {one.name:24} {one.dtype:9} batch {one.batch:5} ready in {ready[one]:.1f} s", file=sys.stderr
+        )
     return ready
 
 

@@ -15,8 +15,8 @@ from hlx.errors import InputError, ModelError
 Progress = Callable[[int, int], None]
 """Called with (coalitions done, coalitions in all)."""
 
-CPU_ACTIVATION_BYTES = {"float32": 5 * 2**20, "bfloat16": 10 * 2**20}
-"""Widest activation of a batch on a CPU, by dtype: larger ones fall out of the caches."""
+CPU_ACTIVATION_BYTES = 10 * 2**20
+"""Widest activation of a batch on a CPU: larger ones fall out of the caches."""
 
 LARGEST_CPU_BATCH = 128
 ACCELERATOR_ACTIVATION_BYTES = 2**30
@@ -24,10 +24,10 @@ LARGEST_BATCH = 4096
 MAX_CPU_WORKERS = 8
 
 
-def auto_batch(tokens: int, widest: int, devices: list[jax.Device], dtype: str = "float32") -> int:
+def auto_batch(tokens: int, widest: int, devices: list[jax.Device]) -> int:
     """Power-of-two batch for images of `tokens` rows whose widest activation has `widest` columns."""
     cpu = devices[0].platform == "cpu"
-    target = CPU_ACTIVATION_BYTES[dtype] if cpu else ACCELERATOR_ACTIVATION_BYTES
+    target = CPU_ACTIVATION_BYTES if cpu else ACCELERATOR_ACTIVATION_BYTES
     largest = LARGEST_CPU_BATCH if cpu else LARGEST_BATCH
     stats = devices[0].memory_stats() or {}
     if "bytes_limit" in stats:

@@ -44,7 +44,6 @@ class ImageSide:
         self.shape = tower.shape
         self.devices = devices or jax.local_devices()
         self.mean, self.scale = mean, scale
-        self._dtype = dtype
         self._options = compiler_options(self.devices[0].platform, dtype)
         self._mesh = jax.make_mesh(
             (len(self.devices),), ("batch",), axis_types=(jax.sharding.AxisType.Auto,), devices=self.devices
@@ -66,7 +65,7 @@ class ImageSide:
     def runner(self, batch_size: int | None = None) -> BatchRunner:
         """Batches of the asked size, or of one that suits the device."""
         widest = max(self.shape.mlp, 3 * self.shape.width)
-        size = batch_size or auto_batch(self.tokens_per_image, widest, self.devices, self._dtype)
+        size = batch_size or auto_batch(self.tokens_per_image, widest, self.devices)
         return BatchRunner(size, len(self.devices), workers(self.devices))
 
     def normalise(self, pixels: np.ndarray) -> Float32[np.ndarray, "*shape 3"]:
