@@ -30,8 +30,8 @@ def game_of(workload: Workload, dtype: str, regions: hlx.Grid) -> Any:
 class Sweep(Contender):
     """All coalitions of a grid.
 
-    A whole 4x4 sweep on an accelerator; on a CPU, where that takes an hour, a grid of at least four batches:
-    what a coalition costs does not depend on how many others there are.
+    A whole 4x4 sweep on an accelerator; on a CPU, where that takes an hour, a grid of at least eight
+    batches: what a coalition costs hardly depends on how many more there are.
     """
 
     chooses_its_batch = True
@@ -42,7 +42,7 @@ class Sweep(Contender):
     def prepare(self, batch: int) -> None:
         del batch
         self.batch = port(self.workload.folder, self.dtype).image_side.runner().size
-        self.game = game_of(self.workload, self.dtype, self._grid(4 * self.batch))
+        self.game = game_of(self.workload, self.dtype, self._grid(8 * self.batch))
         self.step()
 
     def step(self) -> int:
@@ -82,7 +82,7 @@ class Rows(Contender):
     def prepare(self, batch: int) -> None:
         self.game = game_of(self.workload, self.dtype, hlx.Grid(ROWS, COLS))
         self.batch = self.game.image.batch_size
-        self.rows = self.workload.batch(max(batch, 4 * self.batch))
+        self.rows = self.workload.batch(max(batch, 8 * self.batch))
         self.step()
 
     def step(self) -> int:

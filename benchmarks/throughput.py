@@ -78,11 +78,7 @@ def tune(found: list[Contender], sizes: tuple[int, ...], seconds: float) -> dict
     """
     ready: dict[Contender, float] = {}
     best: dict[tuple[str, str], int] = {}
-    leaders = {
-        "torch compile": "torch eager",
-        "reference pipeline": "torch eager",
-    }
-    leaders["torch compile, frozen"] = "torch eager"
+    leaders = dict.fromkeys(("torch compile", "torch compile, frozen", "reference pipeline"), "torch eager")
     for one in found:
         leader = best.get((leaders.get(one.name, ""), one.dtype))
         rates = {}
@@ -219,7 +215,7 @@ def measure(tower: Tower, args: argparse.Namespace) -> dict[str, Any]:
             "largest_difference_of_f": different,
         }
         print("  memory and bfloat16", file=sys.stderr)
-        # two batches of the usual size, since a sweep keeps two in flight
+        # several batches, since a sweep has one per core under way
         grid = {"clip": "1x7", "siglip": "1x5"}[tower.kind] if DEVICE == "cpu" else "4x4"
         result["peak_memory_bytes"] = {
             dtype: peak_memory(workload.folder, dtype, grid) for dtype in args.dtype

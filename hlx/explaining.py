@@ -17,7 +17,7 @@ from hlx.errors import InputError
 from hlx.estimators import Estimate, Estimator, check_affordable, get_estimator
 from hlx.images import content_hash, read_image
 from hlx.kernels import shapley
-from hlx.regions import Grid, Regions
+from hlx.regions import Grid, LabelMap, Regions
 from hlx.stimuli import Stimulus, stimulus_hash
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def explain(
     background: str = "blur",
     budget: int | None = None,
     seed: int = 0,
-    batch_size: int | None = None,
+    batch_size: int | str | None = None,
     progress: Progress | None = None,
 ) -> Attribution:
     """Shapley values of the regions of a stimulus's image.
@@ -53,7 +53,7 @@ def explain(
     background : what hidden regions show: "blur", "mean" or "black".
     budget : evaluations a sampled estimator may spend, empty and full included.
     seed : of the sampling; exact values do not depend on it.
-    batch_size : coalitions per batch; chosen to suit the device if None.
+    batch_size : coalitions per batch; None or "auto" chooses what suits the device.
     progress : called with (coalitions done, coalitions in all).
 
     Raises
@@ -83,7 +83,7 @@ def explain_pairs(
     background: str = "blur",
     budget: int | None = None,
     seed: int = 0,
-    batch_size: int | None = None,
+    batch_size: int | str | None = None,
     progress: Progress | None = None,
     keep_vectors: bool = False,
 ) -> list[Attribution]:
@@ -94,7 +94,9 @@ def explain_pairs(
     """
     if not stimuli:
         raise InputError("no pairs of caption and foil to explain")
-    regions = regions or Grid(4, 4)
+    regions = Grid(4, 4) if regions is None else regions
+    if not isinstance(regions, Grid | LabelMap):
+        raise InputError(f"regions: expected a Grid or a LabelMap, found {type(regions).__name__}")
     chosen = get_estimator(estimator)
     check_affordable(chosen, regions.n_players, budget)
     if background not in BACKGROUNDS:

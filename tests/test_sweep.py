@@ -111,7 +111,7 @@ def test_bfloat16_is_close(make_checkpoint: MakeCheckpoint, kind: str) -> None:
     folder = make_checkpoint(kind, layers=3, **({"tokenizer": "fast"} if kind == "siglip" else {}))
     full, half = loaded(folder), loaded(folder, "bfloat16")
     tower = tower_of(half)
-    for stage in (tower.first, tower.middle):
+    for stage in (tower.first, *tower.middle):
         for name in ("qkv_weight", "out_weight", "fc1_weight", "fc2_weight"):
             assert getattr(stage, name)[...].dtype == jax.numpy.bfloat16
         assert stage.norm1_scale[...].dtype == stage.fc1_bias[...].dtype == np.float32

@@ -67,14 +67,15 @@ def group(ctx: click.Context) -> None:
 
     \b
     Example:
-      hlx explain photo.jpg --caption "a dog on a sofa" --foil "a cat on a sofa" --plot map.png
+      hlx explain photo.jpg --caption "a dog on a sofa" --foil "a cat on a sofa" \\
+          --model openai/clip-vit-base-patch32 --plot map.png
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
 
 def _one_line(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
-    if category.__module__.startswith("hlx"):
+    if category is UserWarning or category.__module__.startswith("hlx"):
         click.echo(f"warning: {message}", err=True)
 
 
@@ -104,6 +105,10 @@ def main() -> None:
         _fail(str(error))
     except MemoryError as error:
         _fail(f"out of memory: {error or 'use a smaller model, fewer regions or a smaller budget'}")
+    except RuntimeError as error:  # what JAX raises when a device cannot hold weights or tokens
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        _fail("the device ran out of memory: use a smaller model, fewer regions or --dtype bfloat16")
     sys.exit(status if isinstance(status, int) else 0)
 
 

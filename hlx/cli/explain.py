@@ -111,7 +111,9 @@ def explain(
 
     \b
     Examples:
-      hlx explain photo.jpg --caption "a dog on a sofa" --foil "a cat on a sofa" --plot map.png
+      hlx explain scene.png --caption "there is a red circle" --plot map.png
+      hlx explain photo.jpg --caption "a dog on a sofa" --foil "a cat on a sofa" \\
+          --model openai/clip-vit-base-patch32 --plot map.png
       hlx explain photo.jpg --pairs pairs.csv --model openai/clip-vit-base-patch32 --out maps.h5
       hlx explain --from maps.h5 --plot again.png
     """

@@ -58,7 +58,7 @@ def models(as_json: bool) -> None:
         click.echo(f"  {architecture:<10}e.g. {example}\n{'':<12}{needs}")
     click.echo("\nExtras:")
     for extra, there in installed.items():
-        state = "installed" if there else f"missing; pip install 'hlx[{extra}]'"
+        state = "installed" if there else f"missing; from a clone: pip install '.[{extra}]'"
         click.echo(f"  {extra:<16}{state}")
 
 

@@ -114,7 +114,8 @@ def score(
             scorer, gathered.stimuli, sources=gathered.sources, batch_size=batch_size, progress=progress
         )
     seconds = time.perf_counter() - started
-    made_by = {"model": model, "dtype": dtype, "hlx_version": __version__}
+    made_by = {"model": scorer.name, "fingerprint": scorer.fingerprint, "dtype": dtype}
+    made_by["hlx_version"] = __version__
     write_bytes(out, (_table_text(records, made_by, out.suffix.lower())).encode())
     if missing is not None:
         write_bytes(missing, ("".join(f"{name}\n" for name in absent)).encode())
@@ -124,7 +125,8 @@ def score(
         click.echo(json.dumps({**made_by, "out": str(out), **counts, **_summary(table)}))
     else:
         click.echo(_accuracy_text(table))
-        click.echo(f"{len(records)} stimuli in {seconds:.1f} s, scores in {out}", err=True)
+        scored = table.pooled.scored
+        click.echo(f"{scored} of {len(records)} stimuli scored in {seconds:.1f} s, in {out}", err=True)
 
 
 def _report_missing(absent: list[str], file: Path | None, folders: tuple[Path, ...]) -> None:

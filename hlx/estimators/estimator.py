@@ -28,6 +28,7 @@ class Estimator:
     solve : (coalitions (m, n), values (m,)) -> Estimate; coalitions are those of `plan`, in its order.
     exhaustive : evaluates all 2^n coalitions and takes no budget.
     summary : one line for lists.
+    least_budget : n -> smallest budget that `plan` takes.
     """
 
     name: str
@@ -35,3 +36,4 @@ class Estimator:
     exhaustive: bool
     plan: Callable[[int, int, np.random.Generator], Bool[np.ndarray, "m n"]]
     solve: Callable[[Bool[np.ndarray, "m n"], Float[np.ndarray, " m"]], Estimate]
+    least_budget: Callable[[int], int]

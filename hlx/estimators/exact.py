@@ -27,4 +27,4 @@ def solve(coalitions: Bool[np.ndarray, "_ _"], values: Float[np.ndarray, " m"]) 
     return Estimate(shapley(values))
 
 
-EXACT = Estimator("exact", "all 2^n coalitions, nothing sampled", True, plan, solve)
+EXACT = Estimator("exact", "all 2^n coalitions, nothing sampled", True, plan, solve, lambda n: 1 << n)

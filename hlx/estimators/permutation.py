@@ -60,4 +60,6 @@ def solve(coalitions: Bool[np.ndarray, "m n"], values: Float[np.ndarray, " m"]) 
     return Estimate(means.mean(axis=0), error)
 
 
-PERMUTATION = Estimator("permutation", "antithetic pairs of random orders", False, plan, solve)
+PERMUTATION = Estimator(
+    "permutation", "antithetic pairs of random orders", False, plan, solve, lambda n: min(2 * n, 1 << n)
+)

@@ -43,7 +43,8 @@ def check_affordable(estimator: Estimator, n: int, budget: int | None) -> None:
             )
     elif budget is None:
         raise InputError(f"{estimator.name} samples coalitions: say how many with a budget of evaluations")
-    elif budget < n + 1:
+    elif budget < estimator.least_budget(n):
         raise InputError(
-            f"a budget of {budget} evaluations is too small for {n} regions; use at least {n + 1}"
+            f"{estimator.name}: a budget of {budget} evaluations is too small for {n} regions; "
+            f"use at least {estimator.least_budget(n)}"
         )

@@ -43,9 +43,9 @@ def workers(devices: list[jax.Device]) -> int:
     return 2
 
 
-def parse_batch(value: str | int) -> int | None:
+def parse_batch(value: str | int | None) -> int | None:
     """A batch size from an option: None for "auto"; InputError unless that or a positive integer."""
-    if value == "auto":
+    if value is None or value == "auto":
         return None
     try:
         size = int(value)

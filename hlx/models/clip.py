@@ -58,7 +58,7 @@ class ClipVision(nnx.Module):
         self.post_scale = nnx.Param(arrays["vision/post_scale"])
         self.post_bias = nnx.Param(arrays["vision/post_bias"])
         self.projection = nnx.Param(arrays["vision/projection_weight"])
-        # The last block is computed for the class token alone, so it stands outside the scanned stack; the
+        # The last block is computed for the class token alone, so it stands apart; the
         # first one too, because a game can look its queries, keys and values up.
         last = shape.layers - 1
         self.first = Block(arrays.layer("vision", 0), shape.block) if last > 0 else None

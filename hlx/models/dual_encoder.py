@@ -62,14 +62,14 @@ class DualEncoder:
         return self.texts.encode(texts)
 
     def encode_squares(
-        self, squares: UInt8[np.ndarray, "m s s 3"], batch_size: int | None = None
+        self, squares: UInt8[np.ndarray, "m s s 3"], batch_size: int | str | None = None
     ) -> Float32[np.ndarray, "m p"]:
         """Unit vectors of images that already have the model's input size."""
         side = self.image_side
         return side.encode(side.normalise(squares), side.runner(batch_size))
 
     def encode_images(
-        self, images: Sequence[str | Path | np.ndarray], batch_size: int | None = None
+        self, images: Sequence[str | Path | np.ndarray], batch_size: int | str | None = None
     ) -> Float32[np.ndarray, "m p"]:
         """Unit vectors of images (paths or uint8 arrays) after the checkpoint's own resize and crop."""
         side = self.image_side
@@ -101,6 +101,8 @@ class DualEncoder:
         -------
         float32 (images, texts)
         """
+        if isinstance(images, str | Path) or isinstance(texts, str):
+            raise InputError("scores takes lists: of images, and of texts")
         if len(images) == 0 or len(texts) == 0:
             raise InputError("scores takes at least one image and one text")
         return self.logits(self.encode_images(images), self.encode_texts(texts))
@@ -110,7 +112,7 @@ class DualEncoder:
         image: str | Path | np.ndarray,
         regions: Regions,
         background: str = "blur",
-        batch_size: int | None = None,
+        batch_size: int | str | None = None,
         name: str | None = None,
     ) -> MaskedImage:
         """An image whose regions can be shown and hidden, ready on the devices."""
@@ -129,7 +131,7 @@ class DualEncoder:
         stimulus: Stimulus,
         regions: Regions,
         background: str = "blur",
-        batch_size: int | None = None,
+        batch_size: int | str | None = None,
         progress: Progress | None = None,
     ) -> ImageTextGame:
         """The game of one stimulus: v(S) = f with only the regions S shown.
@@ -139,7 +141,7 @@ class DualEncoder:
         stimulus : image, caption and foil.
         regions : `Grid` or `LabelMap`.
         background : what hidden regions show: "blur", "mean" or "black".
-        batch_size : coalitions per batch; chosen to suit the device if None.
+        batch_size : coalitions per batch; None or "auto" chooses what suits the device.
         progress : called with (done, total) while `table()` runs.
         """
         masked = self.mask(stimulus.image, regions, background, batch_size, stimulus.name)

@@ -62,7 +62,7 @@ class MaskedImage:
         offsets: Float[np.ndarray, " k"],
         progress: Progress | None = None,
     ) -> Float32[np.ndarray, "m k"]:
-        """f of coalitions for k text pairs (`DualEncoder.heads`)."""
+        """f of coalitions for k text pairs (`TextSide.heads`)."""
         rows = self._checked(rows)
         if len(rows) == 0:
             return np.zeros((0, heads.shape[1]), np.float32)

@@ -13,7 +13,7 @@ from jax import Array, lax
 from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Bool, Float32, Int32, UInt8
 
-from hlx.models.batches import BatchRunner, Progress, auto_batch, workers
+from hlx.models.batches import BatchRunner, Progress, auto_batch, parse_batch, workers
 from hlx.models.compiling import compiler_options
 from hlx.models.tokens import AffineTokens, TokenTable, affine_tokens, looks_of, padded_rows, token_table
 from hlx.models.vision import VisionTower, encode
@@ -62,10 +62,10 @@ class ImageSide:
         """Length of the token sequence."""
         return self.shape.grid**2 + (0 if self.shape.pooled_by_probe else 1)
 
-    def runner(self, batch_size: int | None = None) -> BatchRunner:
-        """Batches of the asked size, or of one that suits the device."""
+    def runner(self, batch_size: int | str | None = None) -> BatchRunner:
+        """Batches of the asked size, or of one that suits the device (None, "auto")."""
         widest = max(self.shape.mlp, 3 * self.shape.width)
-        size = batch_size or auto_batch(self.tokens_per_image, widest, self.devices)
+        size = parse_batch(batch_size) or auto_batch(self.tokens_per_image, widest, self.devices)
         return BatchRunner(size, len(self.devices), workers(self.devices))
 
     def normalise(self, pixels: np.ndarray) -> Float32[np.ndarray, "*shape 3"]:

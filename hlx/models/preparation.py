@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
@@ -37,6 +38,8 @@ class Texts:
     """
 
     def __init__(self, folder: Path, limit: int, to_limit: bool) -> None:
+        # transformers tells everybody who has no torch that its own models are missing.
+        os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
         from transformers import AutoTokenizer
 
         # Without its files transformers makes up a tokenizer that knows no word.

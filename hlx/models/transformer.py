@@ -58,15 +58,20 @@ def attention(
     m, t, packed = qkv.shape
     width = packed // 3 // heads
     q, k, v = (part.reshape(m, t, heads, width) for part in jnp.split(qkv.astype(dtype), 3, axis=-1))
-    # Laid out as plain matrix products per image and head; left to itself XLA's CPU compiler reads them strided.
     q, k, v = q.transpose(0, 2, 1, 3), k.transpose(0, 2, 3, 1), v.transpose(0, 2, 1, 3)
-    q, k, v = lax.optimization_barrier((q, k, v))
+    # XLA's CPU compiler would fold the transposes into its products and read strided operands, slowly;
+    # elsewhere it may fuse them as it sees fit.
+    q, k, v = lax.platform_dependent(q, k, v, cpu=_laid_out, default=lambda *parts: parts)
     exact = {"precision": lax.Precision.HIGHEST, "preferred_element_type": jnp.float32}
     logits = jnp.matmul(q, k, **exact) * (width**-0.5)
     if mask is not None:
         logits = jnp.where(mask, logits, jnp.finfo(jnp.float32).min)
     weights = jax.nn.softmax(logits, axis=-1).astype(dtype)
     return jnp.matmul(weights, v, **exact).swapaxes(1, 2).reshape(m, t, packed // 3)
+
+
+def _laid_out(*parts: Array) -> tuple[Array, ...]:
+    return lax.optimization_barrier(parts)
 
 
 def attend_once(
