@@ -25,8 +25,10 @@ class GreyModel:
     """Scores how close the number that a text starts with is to the image's mean red: 0 at best."""
 
     side = 4
+    fingerprint = "f" * 64
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "grey") -> None:
+        self.name = name
         self.image_batches: list[int] = []
         self.texts: list[str] = []
 
@@ -194,7 +196,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     picture(tmp_path / "images" / "deep" / "1.PNG", 1)
     picture(tmp_path / "more" / "2.bmp", 2)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(hlx.models, "load_model", lambda name, dtype: GreyModel(), raising=False)
+    monkeypatch.setattr(hlx.models, "load_model", lambda name, dtype: GreyModel(name), raising=False)
     return tmp_path
 
 
@@ -228,6 +230,7 @@ def test_scores_are_written_and_accuracies_printed(folder: Path) -> None:
     assert (rows[3]["image"], rows[3]["score_caption"], rows[3]["score_foil"]) == ("gone.png", "", "")
     assert [row["correct"] for row in rows] == ["1", "0", "1", ""]
     assert {row["model"] for row in rows} == {"clip-scenes"}
+    assert {row["fingerprint"] for row in rows} == {GreyModel.fingerprint}
     written = [path.name for path in folder.iterdir()]
     assert sorted(written) == ["images", "more", "s.csv", "scores.csv"]
 
