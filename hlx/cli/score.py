@@ -102,7 +102,7 @@ def score(
     _report_missing(absent, missing, images)
     if not any(gathered.sources):
         if missing is not None:
-            write_bytes(missing, ("".join(f"{name}\n" for name in absent)).encode())
+            _write_names(missing, absent)
         raise InputError(
             f"not one image was found of {len(absent)}; name the folders that hold them with --images"
         )
@@ -116,9 +116,9 @@ def score(
     seconds = time.perf_counter() - started
     made_by = {"model": scorer.name, "fingerprint": scorer.fingerprint, "dtype": dtype}
     made_by["hlx_version"] = __version__
-    write_bytes(out, (_table_text(records, made_by, out.suffix.lower())).encode())
+    write_bytes(out, _table_text(records, made_by, out.suffix.lower()).encode())
     if missing is not None:
-        write_bytes(missing, ("".join(f"{name}\n" for name in absent)).encode())
+        _write_names(missing, absent)
     table = accuracy(records)
     if as_json:
         counts = {"stimuli": len(records), "missing_images": absent, "seconds": round(seconds, 3)}
@@ -127,6 +127,10 @@ def score(
         click.echo(_accuracy_text(table))
         scored = table.pooled.scored
         click.echo(f"{scored} of {len(records)} stimuli scored in {seconds:.1f} s, in {out}", err=True)
+
+
+def _write_names(file: Path, names: list[str]) -> None:
+    write_bytes(file, "".join(f"{name}\n" for name in names).encode())
 
 
 def _report_missing(absent: list[str], file: Path | None, folders: tuple[Path, ...]) -> None:

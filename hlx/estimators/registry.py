@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from hlx.coalitions import MAX_TABLE_PLAYERS
 from hlx.errors import InputError
 from hlx.estimators.estimator import Estimator
 from hlx.estimators.exact import EXACT
 from hlx.estimators.permutation import PERMUTATION
 
 ESTIMATORS = {estimator.name: estimator for estimator in (EXACT, PERMUTATION)}
-
-MAX_EXACT_PLAYERS = 24
-"""2^24 values are 64 MB and, at 1,000 images per second, five hours."""
 
 
 def get_estimator(name: str) -> Estimator:
@@ -29,12 +27,12 @@ def check_affordable(estimator: Estimator, n: int, budget: int | None) -> None:
         or too small budget.
     """
     if estimator.exhaustive:
-        if n > MAX_EXACT_PLAYERS:
+        if n > MAX_TABLE_PLAYERS:
             sampled = ", ".join(name for name, e in ESTIMATORS.items() if not e.exhaustive)
             count = f" = {1 << n:,}" if n < 100 else ""
             raise InputError(
                 f"exact values of {n} regions take 2^{n}{count} evaluations, more than the limit of "
-                f"2^{MAX_EXACT_PLAYERS}; use fewer regions or a sampled estimator ({sampled}) with a budget"
+                f"2^{MAX_TABLE_PLAYERS}; use fewer regions or a sampled estimator ({sampled}) with a budget"
             )
         if budget is not None and budget < 1 << n:
             raise InputError(

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32, Shaped, UInt8
 
-from hlx.coalitions import rows_from_ids
+from hlx.coalitions import MAX_TABLE_PLAYERS, rows_from_ids
 from hlx.errors import InputError, NonFiniteScoreError
 from hlx.models.batches import BatchRunner, Progress
 from hlx.models.image_side import ImageSide, Tokens
-
-MAX_SWEEP_PLAYERS = 24
-"""A sweep of 2^24 coalitions is the largest one whose table and time anybody could want."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +79,10 @@ class MaskedImage:
         keep_vectors: bool = False,
     ) -> Sweep:
         """f of all 2^n coalitions for k text pairs, from a single pass of the image tower."""
-        if self.n_players > MAX_SWEEP_PLAYERS:
+        if self.n_players > MAX_TABLE_PLAYERS:
             raise InputError(
                 f"{self.n_players} regions have 2^{self.n_players} = {1 << self.n_players:,} coalitions; "
-                f"at most 2^{MAX_SWEEP_PLAYERS} are swept: use fewer regions, or `explain` with a sampled "
+                f"at most 2^{MAX_TABLE_PLAYERS} are swept: use fewer regions, or `explain` with a sampled "
                 "estimator such as permutation"
             )
         values, vectors = self._side.sweep(
