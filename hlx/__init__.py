@@ -21,11 +21,15 @@ _HOMES = {
     "ModelError": "hlx.errors",
     "NonFiniteScoreError": "hlx.errors",
     "OutputError": "hlx.errors",
+    "RememberingGame": "hlx.evaluations",
     "Stimulus": "hlx.stimuli",
     "TabulatedGame": "hlx.games",
+    "estimate": "hlx.estimating",
     "explain": "hlx.explaining",
     "explain_kept": "hlx.explaining",
     "explain_pairs": "hlx.explaining",
+    "explain_table": "hlx.explaining",
+    "interactions": "hlx.interaction_values",
     "load": "hlx.store",
     "load_model": "hlx.models",
     "read_stimuli": "hlx.stimuli",
@@ -43,12 +47,16 @@ __all__ = [
     "ModelError",
     "NonFiniteScoreError",
     "OutputError",
+    "RememberingGame",
     "Stimulus",
     "TabulatedGame",
     "__version__",
+    "estimate",
     "explain",
     "explain_kept",
     "explain_pairs",
+    "explain_table",
+    "interactions",
     "load",
     "load_model",
     "read_stimuli",
@@ -59,8 +67,11 @@ __all__ = [
 if TYPE_CHECKING:
     from hlx.attribution import Attribution
     from hlx.errors import HlxError, InputError, ModelError, NonFiniteScoreError, OutputError
-    from hlx.explaining import explain, explain_kept, explain_pairs
+    from hlx.estimating import estimate
+    from hlx.evaluations import RememberingGame
+    from hlx.explaining import explain, explain_kept, explain_pairs, explain_table
     from hlx.games import CallableGame, TabulatedGame, shapley_from_table
+    from hlx.interaction_values import interactions
     from hlx.models import load_model
     from hlx.regions import Grid, LabelMap
     from hlx.stimuli import Stimulus, read_stimuli

@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Float64, Shaped, UInt8
 
-from hlx.regions import Regions
+from hlx.errors import InputError
+from hlx.faithfulness import Faithfulness
+from hlx.files import write_csv
+from hlx.regions import Grid, Regions
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +24,7 @@ class Context:
     image, caption, foil, stimulus_id, phenomenon : the stimulus; `image` is its path as given.
     stimulus_hash, image_hash : SHA-256 of caption, foil and pixels, and of the pixels.
     model, fingerprint, revision : name for `load_model`, SHA-256 of config and weights, the hub's commit.
-    dtype, background, seed, batch_size : options.
+    dtype, background, batch_size : options.
     seconds : wall time of evaluation and solving, compilation included; shared by all pairs of one sweep.
     versions : package name -> version, and "device".
     shown, hidden : uint8 (side, side, 3), the image at the model's size and what its hidden regions show.
@@ -39,7 +42,6 @@ class Context:
     revision: str | None
     dtype: str
     background: str
-    seed: int
     batch_size: int
     seconds: float
     versions: dict[str, str]
@@ -49,18 +51,21 @@ class Context:
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
-    """Shapley values of the regions of one image for one pair of caption and foil.
+    """Shapley values of the players of a game: of the regions of one image for one pair of caption and foil.
 
     Attributes
     ----------
     values : float64 (n,), phi in the model's logits; they sum to v_all - v_none (efficiency).
     v_all, v_none : f with every region shown, and with none.
-    n_evaluations : distinct coalitions evaluated.
-    regions : the players.
-    estimator : its name.
-    standard_error : float64 (n,), or None where the values are exact.
+    n_evaluations : distinct coalitions that the estimator asked for.
+    regions : the players; None where a bare game came without.
+    estimator : its name; "exact" also where a sampled one's budget reached all coalitions.
+    standard_error : float64 (n,), or None where the values are exact or nothing is known of their error.
+    degrees_of_freedom : of the standard errors where they rest on few draws, else None.
+    budget, seed, tolerance : as asked for.
     table : all 2^n values, where they were evaluated and kept.
     vectors : float32 (2^n, p), the image vector of every coalition, where kept.
+    faithfulness : insertion and deletion curves, where asked for.
     context : stimulus, model and options, where the attribution comes from a model.
     """
 
@@ -68,17 +73,33 @@ class Attribution:
     v_all: float
     v_none: float
     n_evaluations: int
-    regions: Regions
+    regions: Regions | None
     estimator: str
     standard_error: Float64[np.ndarray, " n"] | None = None
+    degrees_of_freedom: float | None = None
+    budget: int | None = None
+    seed: int = 0
+    tolerance: float | None = None
     table: Float[np.ndarray, " coalitions"] | None = field(default=None, repr=False)
     vectors: Float[np.ndarray, "coalitions p"] | None = field(default=None, repr=False)
+    faithfulness: Faithfulness | None = field(default=None, repr=False)
     context: Context | None = field(default=None, repr=False)
 
     @property
     def map(self) -> Shaped[np.ndarray, "rows cols"]:
-        """The values where the regions lie: (rows, cols) of a grid, painted pixels of a label map."""
-        return self.regions.to_map(self.values)
+        """The values where the regions lie: (rows, cols) of a grid, painted pixels of a label map.
+
+        Raises
+        ------
+        InputError : the attribution is of a bare game without regions.
+        """
+        return self.laid_out(self.values)
+
+    def laid_out(self, numbers: Shaped[np.ndarray, " n"]) -> Shaped[np.ndarray, "rows cols"]:
+        """Any numbers of the players, standard errors say, where the regions lie; as `map` otherwise."""
+        if self.regions is None:
+            raise InputError("this attribution has no regions to lay out: give estimate() the regions")
+        return self.regions.to_map(numbers)
 
     @property
     def normalized(self) -> Float64[np.ndarray, " n"]:
@@ -87,27 +108,94 @@ class Attribution:
         total = magnitude.sum()
         return magnitude / total if total > 0 else np.full(len(magnitude), 1 / len(magnitude))
 
-    def as_dict(self) -> dict[str, Any]:
-        """The result as JSON's types; `shapley` in nested rows for a grid, flat for a label map."""
-        from hlx.regions import Grid
+    def interval(self, level: float = 0.95) -> Float64[np.ndarray, "n 2"]:
+        """Confidence intervals: lower and upper end for every player; both are the value where it is exact.
 
+        Raises
+        ------
+        InputError : nothing is known of the errors, or the level is not between 0 and 1.
+        """
+        factor = critical_value(level, self.degrees_of_freedom)
+        if self.standard_error is not None:
+            half = factor * self.standard_error
+        elif self.estimator == "exact":
+            half = np.zeros_like(self.values)
+        else:
+            raise InputError(
+                f"{self.estimator} gave no standard errors here: take another or a larger budget"
+            )
+        return np.stack([self.values - half, self.values + half], axis=1)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The result as JSON's types; `shapley` in nested rows for a grid, flat for anything else."""
         context, grid = self.context, isinstance(self.regions, Grid)
-        laid_out = self.regions.to_map if grid else np.asarray
+        laid_out = self.laid_out if grid else np.asarray
         errors = self.standard_error
         result: dict[str, Any] = {
             "grid": str(self.regions) if grid else None,
-            "regions": self.regions.spec(),
+            "regions": None if self.regions is None else self.regions.spec(),
             "estimator": self.estimator,
+            "budget": self.budget,
+            "seed": self.seed,
+            "tolerance": self.tolerance,
             "n_evaluations": self.n_evaluations,
             "score": self.v_all,
             "score_hidden": self.v_none,
             "shapley": laid_out(self.values).tolist(),
             "standard_error": None if errors is None else laid_out(errors).tolist(),
+            "degrees_of_freedom": self.degrees_of_freedom,
         }
+        if self.faithfulness is not None:
+            result["faithfulness"] = self.faithfulness.as_dict()
         if context is None:
             return result
         made = {name: getattr(context, name) for name in CONTEXT_FIELDS}
         return {**made, **result}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One record per player, for tables: what it is of, where it lies, its value and 95% interval."""
+        context, known = self.context, self.standard_error is not None or self.estimator == "exact"
+        ends = self.interval() if known else None
+        described = {name: getattr(context, name, None) for name in ROW_FIELDS}
+        spent = {"estimator": self.estimator, "n_evaluations": self.n_evaluations}
+        grid = self.regions if isinstance(self.regions, Grid) else None
+        records = []
+        for player, value in enumerate(self.values):
+            row, column = (None, None) if grid is None else divmod(player, grid.cols)
+            error = None if self.standard_error is None else float(self.standard_error[player])
+            low, high = (None, None) if ends is None else map(float, ends[player])
+            place = {"region": player, "row": row, "column": column}
+            worth = {"shapley": float(value), "standard_error": error, "low": low, "high": high}
+            records.append({**described, **spent, **place, **worth})
+        return records
+
+    def to_csv(self, path: str | Path | None = None, force: bool = False) -> str:
+        """The records of `rows` as CSV text; written to a file where a path is given.
+
+        Raises
+        ------
+        OutputError : the file exists and `force` is not given, or it cannot be written.
+        """
+        return write_csv(self.rows(), path, force)
+
+    def to_shap(self, pixels: bool = False) -> Any:
+        """A `shap.Explanation` for shap's plots; needs shap (`pip install shap`).
+
+        Parameters
+        ----------
+        pixels : False for one feature per player (bar, waterfall); True for one per pixel and colour, each
+            with its share of its region's value, as `shap.image_plot` takes.
+
+        Raises
+        ------
+        InputError : shap is not installed, or there is no image for `pixels`.
+        """
+        from hlx.exchange import pixel_explanation, player_explanation
+
+        if not pixels:
+            return player_explanation(self.values, self.v_none, self.standard_error, self.regions)
+        panel = self.panel()
+        return pixel_explanation(self.values, self.v_none, panel.regions, panel.image)
 
     def plot(self, path: str | Path, title: str | None = None) -> None:
         """Write image | what hidden regions show | signed map to a .png or .pdf file."""
@@ -117,17 +205,44 @@ class Attribution:
 
     def panel(self, title: str | None = None) -> Any:
         """The attribution as one row of `hlx.plot.contact_sheet`."""
-        from hlx.errors import InputError
         from hlx.plot import Panel
 
-        if self.context is None:
+        if self.context is None or self.regions is None:
             raise InputError("this attribution comes from a bare game: there is no image to draw it on")
         c = self.context
-        return Panel(c.shown, c.hidden, self.values, self.regions, c.caption, c.foil, title or c.model)
+        how = "" if self.estimator == "exact" else f", {self.estimator} ({self.n_evaluations:,} evaluations)"
+        title = title or f"{c.model}{how}"
+        return Panel(c.shown, c.hidden, self.values, self.regions, c.caption, c.foil, title)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the drawing over the image, or a coloured table of the values."""
+        from hlx.plot.notebook import notebook_html
+
+        how = f"{self.estimator}, {self.n_evaluations:,} evaluations"
+        panel = None if self.context is None else self.panel()
+        return notebook_html(self.values, self.standard_error, self.regions, panel, how)
+
+
+def critical_value(level: float, degrees_of_freedom: float | None) -> float:
+    """Half the width of a two-sided interval in standard errors: Student's t, or normal without degrees.
+
+    Raises
+    ------
+    InputError : the level is not between 0 and 1.
+    """
+    from scipy.special import ndtri, stdtrit
+
+    if not 0 < level < 1:
+        raise InputError(f"the level of an interval lies between 0 and 1, such as 0.95; found {level}")
+    upper = (1 + level) / 2
+    return float(ndtri(upper) if degrees_of_freedom is None else stdtrit(degrees_of_freedom, upper))
 
 
 CONTEXT_FIELDS = (
     *("model", "image", "caption", "foil", "stimulus_id", "phenomenon", "stimulus_hash", "image_hash"),
-    *("fingerprint", "revision", "dtype", "background", "seed", "batch_size", "seconds", "versions"),
+    *("fingerprint", "revision", "dtype", "background", "batch_size", "seconds", "versions"),
 )
 """Fields of `Context` that are plain values."""
+
+ROW_FIELDS = ("model", "image", "stimulus_id", "phenomenon", "caption", "foil")
+"""Fields of `Context` that every record of a table repeats."""

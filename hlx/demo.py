@@ -85,7 +85,9 @@ class DemoMap:
 
     @property
     def object_regions(self) -> Bool[np.ndarray, " n"]:
-        return self.scene.object_regions(self.attribution.regions)
+        regions = self.attribution.regions
+        assert regions is not None  # the demo explains grids
+        return self.scene.object_regions(regions)
 
     @property
     def on_object(self) -> bool:

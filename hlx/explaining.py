@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Bool, Float
 
 from hlx.attribution import Attribution, Context
 from hlx.backgrounds import BACKGROUNDS
+from hlx.coalitions import ids_from_rows
 from hlx.errors import InputError
-from hlx.estimators import Estimate, Estimator, check_affordable, get_estimator
+from hlx.estimating import attribution_of, estimate_table, requests, spend
+from hlx.estimators import Estimator
+from hlx.evaluations import Evaluations
+from hlx.faithfulness import faithfulness_curves
+from hlx.games import TabulatedGame
 from hlx.images import content_hash, read_image
 from hlx.kernels import shapley
 from hlx.regions import Grid, LabelMap, Regions
@@ -23,7 +28,6 @@ from hlx.stimuli import Stimulus, stimulus_hash
 if TYPE_CHECKING:
     from hlx.models.batches import Progress
     from hlx.models.dual_encoder import DualEncoder
-    from hlx.models.game import MaskedImage
     from hlx.models.text_side import TextSide
 
 VERSIONED = ("hlx", "jax", "jaxlib", "flax", "numpy", "transformers")
@@ -34,11 +38,13 @@ def explain(
     model: DualEncoder,
     stimulus: Stimulus,
     regions: Regions | None = None,
-    estimator: str = "exact",
+    estimator: str | Estimator = "exact",
     *,
     background: str = "blur",
     budget: int | None = None,
+    tolerance: float | None = None,
     seed: int = 0,
+    faithfulness: bool = False,
     batch_size: int | str | None = None,
     progress: Progress | None = None,
 ) -> Attribution:
@@ -49,10 +55,10 @@ def explain(
     model : from `load_model`.
     stimulus : image, caption and foil; f = score(caption) - score(foil), or score(caption) without a foil.
     regions : the players; `Grid(4, 4)` by default.
-    estimator : "exact" evaluates all 2^n coalitions; "permutation" samples.
+    estimator : "exact" evaluates all 2^n coalitions; the others of `hlx.estimators.ESTIMATORS` sample.
     background : what hidden regions show: "blur", "mean" or "black".
-    budget : evaluations a sampled estimator may spend, empty and full included.
-    seed : of the sampling; exact values do not depend on it.
+    budget, tolerance, seed : as in `hlx.estimate`.
+    faithfulness : add insertion and deletion curves, for up to 2n further evaluations.
     batch_size : coalitions per batch; None or "auto" chooses what suits the device.
     progress : called with (coalitions done, coalitions in all).
 
@@ -68,7 +74,9 @@ def explain(
         estimator,
         background=background,
         budget=budget,
+        tolerance=tolerance,
         seed=seed,
+        faithfulness=faithfulness,
         batch_size=batch_size,
         progress=progress,
     )[0]
@@ -78,30 +86,36 @@ def explain_pairs(
     model: DualEncoder,
     stimuli: Sequence[Stimulus],
     regions: Regions | None = None,
-    estimator: str = "exact",
+    estimator: str | Estimator | Sequence[str | Estimator] = "exact",
     *,
     background: str = "blur",
     budget: int | None = None,
+    tolerance: float | None = None,
     seed: int = 0,
+    faithfulness: bool = False,
     batch_size: int | str | None = None,
     progress: Progress | None = None,
     keep_vectors: bool = False,
 ) -> list[Attribution]:
-    """Attributions of many caption/foil pairs of one image, from a single sweep of image vectors.
+    """Attributions of many caption/foil pairs of one image, from shared evaluations of image vectors.
 
-    Takes what `explain` takes; all stimuli show the same image. `keep_vectors` keeps the image vector of
-    every coalition (exact only), from which `explain_kept` maps any further pair.
+    Takes what `explain` takes; all stimuli show the same image. Several estimators give one attribution per
+    pair and estimator (the pairs in order, for each its estimators), and no coalition is evaluated twice for
+    them. `keep_vectors` keeps the image vector of every coalition (exact only), from which `explain_kept`
+    maps any further pair.
     """
     if not stimuli:
         raise InputError("no pairs of caption and foil to explain")
     regions = Grid(4, 4) if regions is None else regions
     if not isinstance(regions, Grid | LabelMap):
         raise InputError(f"regions: expected a Grid or a LabelMap, found {type(regions).__name__}")
-    chosen = get_estimator(estimator)
-    check_affordable(chosen, regions.n_players, budget)
+    asked = requests(estimator, budget, seed, tolerance)
+    n = regions.n_players
+    for request in asked:
+        request.check(n)
     if background not in BACKGROUNDS:
         raise InputError(f"background {background!r}: expected {', '.join(BACKGROUNDS)}")
-    if keep_vectors and not chosen.exhaustive:
+    if keep_vectors and not any(request.estimator.exhaustive for request in asked):
         raise InputError("image vectors are kept of all coalitions: that takes the exact estimator")
     first = stimuli[0]
     if any(_another_image(first.image, other.image) for other in stimuli[1:]):
@@ -111,21 +125,28 @@ def explain_pairs(
     masked = model.mask(pixels, regions, background, batch_size, name)
     heads, offsets = model.texts.heads([(s.caption, s.foil) for s in stimuli])
     start = time.perf_counter()
-    vectors = None
-    if chosen.exhaustive:
+    tables, vectors = None, None
+    if any(request.takes_table(n) for request in asked):
         sweep = masked.sweep(heads, offsets, progress, keep_vectors)
         tables, vectors = np.ascontiguousarray(sweep.values.T), sweep.vectors
-        found = [
-            _Found(Estimate(values), float(table[-1]), float(table[0]), len(table))
-            for values, table in zip(shapley(tables), tables, strict=True)
-        ]
-    else:
-        tables = None
-        found = _sampled(chosen, masked, heads, offsets, budget or 0, seed, progress)
+    evaluations = Evaluations(
+        (lambda rows: masked.values(rows, heads, offsets, progress))
+        if tables is None
+        else (lambda rows: tables[:, ids_from_rows(rows)].T)
+    )
+    results = []
+    for request in asked:
+        if tables is not None and request.takes_table(n):
+            found = estimate_table(tables)
+        else:
+            found = spend(request, evaluations, n, regions)
+        results.append([attribution_of(game, request, regions) for game in found])
+    if faithfulness:
+        results = [_with_curves(attributions, evaluations) for attributions in results]
     seconds = time.perf_counter() - start
     image_hash, versions = content_hash(pixels), made_with(model)
     attributions = []
-    for i, (stimulus, result) in enumerate(zip(stimuli, found, strict=True)):
+    for i, stimulus in enumerate(stimuli):
         context = Context(
             image=stimulus.image_name,
             caption=stimulus.caption,
@@ -139,28 +160,60 @@ def explain_pairs(
             revision=model.checkpoint.revision,
             dtype=model.dtype,
             background=background,
-            seed=seed,
             batch_size=masked.batch_size,
             seconds=seconds,
             versions=versions,
             shown=masked.shown,
             hidden=masked.hidden,
         )
-        attributions.append(
-            Attribution(
-                values=result.estimate.values,
-                v_all=result.v_all,
-                v_none=result.v_none,
-                n_evaluations=result.n_evaluations,
-                regions=regions,
-                estimator=chosen.name,
-                standard_error=result.estimate.standard_error,
-                table=None if tables is None else tables[i],
-                vectors=vectors,
-                context=context,
-            )
-        )
+        for of_one in results:
+            kept = vectors if of_one[i].table is not None else None
+            attributions.append(replace(of_one[i], vectors=kept, context=context))
     return attributions
+
+
+def explain_table(
+    attribution: Attribution,
+    estimator: str | Estimator | Sequence[str | Estimator] | None = None,
+    *,
+    budget: int | None = None,
+    tolerance: float | None = None,
+    seed: int = 0,
+    faithfulness: bool = False,
+) -> list[Attribution]:
+    """Attributions by any estimators from a kept table of all coalitions; nothing is evaluated.
+
+    Takes what `explain` takes. Without an estimator the one that made the attribution: exact values are
+    computed afresh from the table.
+
+    Raises
+    ------
+    InputError : no table was kept, or as `explain`.
+    """
+    table, regions = attribution.table, attribution.regions
+    if table is None:
+        if estimator is None and not faithfulness:
+            return [attribution]
+        raise InputError("the table of all coalitions was not kept: explain once more, without --no-table")
+    n = len(table).bit_length() - 1
+    evaluations = Evaluations(TabulatedGame(table))
+    results = []
+    if estimator is None:
+        results = [replace(attribution, values=shapley(table))]
+    else:
+        for request in requests(estimator, budget, seed, tolerance):
+            request.check(n, regions)
+            start = time.perf_counter()
+            if request.takes_table(n):
+                [found] = estimate_table(table[None])
+            else:
+                [found] = spend(request, evaluations, n, regions)
+            made = replace(attribution_of(found, request, regions), table=table, vectors=attribution.vectors)
+            context = attribution.context
+            if context is not None:
+                context = replace(context, seconds=time.perf_counter() - start)
+            results.append(replace(made, context=context))
+    return [_with_curves([made], evaluations)[0] for made in results] if faithfulness else results
 
 
 def explain_kept(
@@ -207,13 +260,6 @@ def explain_kept(
     return results
 
 
-def rederived(attribution: Attribution) -> Attribution:
-    """The attribution with its values computed afresh from its kept table."""
-    if attribution.table is None:
-        return attribution
-    return replace(attribution, values=shapley(attribution.table))
-
-
 def made_with(model: DualEncoder) -> dict[str, str]:
     """Versions of the packages that take part, and the devices."""
     devices = model.image_side.devices
@@ -223,31 +269,15 @@ def made_with(model: DualEncoder) -> dict[str, str]:
     }
 
 
-class _Found(NamedTuple):
-    estimate: Estimate
-    v_all: float
-    v_none: float
-    n_evaluations: int
+def _with_curves(attributions: Sequence[Attribution], evaluations: Evaluations) -> list[Attribution]:
+    """The attributions, one per column of the values, with their insertion and deletion curves."""
 
+    def column(i: int) -> Callable[[Bool[np.ndarray, "m n"]], Float[np.ndarray, " m"]]:
+        return lambda rows: evaluations(rows).reshape(len(rows), -1)[:, i]
 
-def _sampled(
-    estimator: Estimator,
-    masked: MaskedImage,
-    heads: Float[np.ndarray, "p k"],
-    offsets: Float64[np.ndarray, " k"],
-    budget: int,
-    seed: int,
-    progress: Progress | None,
-) -> list[_Found]:
-    rows = estimator.plan(masked.n_players, budget, np.random.default_rng(seed))
-    distinct, place = np.unique(rows, axis=0, return_inverse=True)
-    # Rows are sorted with False before True: the empty coalition comes first and the full one last.
-    values = masked.values(distinct, heads, offsets, progress)
     return [
-        _Found(
-            estimator.solve(rows, column[place.ravel()]), float(column[-1]), float(column[0]), len(distinct)
-        )
-        for column in values.T
+        replace(attribution, faithfulness=faithfulness_curves(column(i), attribution.values))
+        for i, attribution in enumerate(attributions)
     ]
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from hlx.errors import OutputError
 
@@ -67,6 +70,26 @@ def write_bytes(path: str | Path, content: bytes | memoryview) -> None:
     """The whole content under `path`, or nothing."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def write_csv(
+    records: Sequence[Mapping[str, Any]], path: str | Path | None = None, force: bool = False
+) -> str:
+    """Records with the same fields as CSV text with a header line; written to `path` if one is given.
+
+    None is an empty cell; floats keep all their digits.
+
+    Raises
+    ------
+    OutputError : as `check_output` and `replacing`.
+    """
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(records[0]) if records else [], lineterminator="\n")
+    table.writeheader()
+    table.writerows(records)
+    if path is not None:
+        write_bytes(check_output(path, force), text.getvalue().encode())
+    return text.getvalue()
 
 
 @contextmanager

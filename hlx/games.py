@@ -89,7 +89,7 @@ class CallableGame:
     n_players
         Number of players, n >= 1; `table` is limited to 24.
     batch_size
-        The most rows that `table` hands to the function at once.
+        The most rows that the function is given at once.
     name
         What messages call the game.
 
@@ -120,7 +120,7 @@ class CallableGame:
         return self._n_players
 
     def __call__(self, rows: Shaped[np.ndarray, "..."]) -> Float64[np.ndarray, "m"]:
-        """Evaluate boolean rows (m, n) in one call of the function.
+        """Evaluate boolean rows (m, n), at most `batch_size` of them per call of the function.
 
         Raises
         ------
@@ -130,6 +130,12 @@ class CallableGame:
             The function returned NaN or infinity; the message names the first such coalition.
         """
         check_rows(rows, self.n_players)
+        if len(rows) <= self.batch_size:
+            return self._batch(rows)
+        starts = range(0, len(rows), self.batch_size)
+        return np.concatenate([self._batch(rows[start : start + self.batch_size]) for start in starts])
+
+    def _batch(self, rows: Bool[np.ndarray, "m n"]) -> Float64[np.ndarray, "m"]:
         values = np.asarray(self.function(rows))
         if values.shape != (len(rows),) or values.dtype.kind not in "fiub":
             raise InputError(

@@ -1,17 +1,18 @@
 """Attributions in HDF5, whole or not at all: values, coalition tables, and everything that made them.
 
-Layout (format 1)::
+Layout (format 2)::
 
-    user block             512 bytes: "hlx attributions 1 sha256 " and the SHA-256 of all that follows
+    user block             512 bytes: "hlx attributions 2 sha256 " and the SHA-256 of all that follows
     /                      attrs: format, format_version, hlx_version
     /images/I/shown        uint8 (side, side, 3), the image at the model's size
     /images/I/hidden       uint8 (side, side, 3), what its hidden regions show
     /labels/L              int32 (h, w), a label map
     /vectors/K             float32 (2^n, p), kept image vectors of one sweep
-    /attributions/J        attrs: estimator, v_all, v_none, n_evaluations, regions and context (JSON),
-                           image I, labels L, vectors K
+    /attributions/J        attrs: estimator, v_all, v_none, n_evaluations, image I, labels L, vectors K;
+                           regions, request and context as JSON
         values             float64 (n,)
-        standard_error     float64 (n,), absent where the values are exact
+        standard_error     float64 (n,), absent where the values are exact or their error is not known
+        insertion          float64 (n + 1,), absent without faithfulness; likewise deletion
         table              (2^n,), index = coalition id; absent where not kept
 
 A bare game's attribution has no context and no image. Datasets carry Fletcher-32 checksums for other readers.
@@ -33,6 +34,7 @@ import numpy as np
 from hlx import __version__
 from hlx.attribution import CONTEXT_FIELDS, Attribution, Context
 from hlx.errors import InputError
+from hlx.faithfulness import Faithfulness
 from hlx.files import check_output, write_bytes
 from hlx.images import check_file
 from hlx.regions import LabelMap, regions_from_spec
@@ -40,8 +42,11 @@ from hlx.regions import LabelMap, regions_from_spec
 if TYPE_CHECKING:
     import h5py
 
-FORMAT, FORMAT_VERSION = "hlx attributions", 1
+FORMAT, FORMAT_VERSION = "hlx attributions", 2
 ONE_CHUNK = 2**22
+REQUEST_FIELDS = ("budget", "seed", "tolerance", "degrees_of_freedom")
+"""Fields of `Attribution` that are single numbers or null."""
+
 USER_BLOCK = 512
 """Bytes before an HDF5 file proper that its format leaves to the application; the fewest there may be."""
 
@@ -125,11 +130,15 @@ def _write(file: h5py.File, attributions: Sequence[Attribution], keep_table: boo
             v_all=attribution.v_all,
             v_none=attribution.v_none,
             n_evaluations=attribution.n_evaluations,
-            regions=json.dumps(attribution.regions.spec()),
+            regions=json.dumps(None if attribution.regions is None else attribution.regions.spec()),
+            request=json.dumps({name: getattr(attribution, name) for name in REQUEST_FIELDS}),
         )
         _dataset(group, "values", attribution.values)
         if attribution.standard_error is not None:
             _dataset(group, "standard_error", attribution.standard_error)
+        if attribution.faithfulness is not None:
+            _dataset(group, "insertion", attribution.faithfulness.insertion)
+            _dataset(group, "deletion", attribution.faithfulness.deletion)
         if keep_table and attribution.table is not None:
             _dataset(group, "table", attribution.table)
         if isinstance(attribution.regions, LabelMap):
@@ -187,16 +196,20 @@ def _attribution(
     if "context" in attrs:
         shown, hidden = images[int(attrs["image"])]
         context = Context(**json.loads(attrs["context"]), shown=shown, hidden=hidden)
+    spec = json.loads(attrs["regions"])
+    insertion, deletion = own("insertion"), own("deletion")
     return Attribution(
         values=group["values"][...],
         v_all=float(attrs["v_all"]),
         v_none=float(attrs["v_none"]),
         n_evaluations=int(attrs["n_evaluations"]),
-        regions=regions_from_spec(json.loads(attrs["regions"]), shared("labels", labels)),
+        regions=None if spec is None else regions_from_spec(spec, shared("labels", labels)),
         estimator=str(attrs["estimator"]),
+        **json.loads(attrs["request"]),
         standard_error=own("standard_error"),
         table=own("table"),
         vectors=shared("vectors", vectors),
+        faithfulness=None if insertion is None or deletion is None else Faithfulness(insertion, deletion),
         context=context,
     )
 

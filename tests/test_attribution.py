@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy import stats
 
 from hlx.attribution import CONTEXT_FIELDS, Attribution, Context
-from hlx.errors import InputError
+from hlx.errors import InputError, OutputError
+from hlx.exchange import pixel_explanation
 from hlx.regions import Grid, LabelMap, Regions
 
 PHI = arrays(np.float64, 6, elements=st.floats(-1e6, 1e6, allow_subnormal=False))
@@ -62,6 +69,73 @@ def test_as_dict_of_a_bare_game() -> None:
     assert not set(made) & set(CONTEXT_FIELDS)
     flat = attribution_of(values, LabelMap(np.array([[0, 1, 2, 3, 4, 5]]))).as_dict()
     assert flat["grid"] is None and flat["shapley"] == values.tolist() and flat["standard_error"] is None
+
+
+@given(values=PHI, level=st.floats(0.01, 0.999), degrees=st.none() | st.floats(1, 1e4))
+def test_intervals_are_students(values: np.ndarray, level: float, degrees: float | None) -> None:
+    errors = np.arange(1.0, 7.0)
+    made = replace(attribution_of(values, Grid(2, 3), errors), degrees_of_freedom=degrees)
+    ends = made.interval(level)
+    law = stats.norm if degrees is None else stats.t(degrees)
+    np.testing.assert_allclose((ends[:, 1] - ends[:, 0]) / (2 * errors), law.ppf((1 + level) / 2), rtol=1e-6)
+    np.testing.assert_allclose(ends.mean(axis=1), values, atol=1e-6 * np.abs(ends).max())
+
+
+def test_intervals_that_cannot_be_had() -> None:
+    exact = attribution_of(np.ones(6), Grid(2, 3))
+    np.testing.assert_array_equal(exact.interval(), np.ones((6, 2)))
+    with pytest.raises(InputError, match="partition gave no standard errors"):
+        replace(exact, estimator="partition").interval()
+    with pytest.raises(InputError, match="between 0 and 1, such as 0.95; found 95"):
+        exact.interval(95.0)
+
+
+def test_csv_has_a_line_per_player(tmp_path: Path) -> None:
+    values, errors = np.array([0.5, -1.0, 2.0, 0.0, 1e-9, 1 / 3]), np.full(6, 0.1)
+    made = attribution_of(values, Grid(2, 3), errors)
+    assert made.to_csv(tmp_path / "a.csv") == (tmp_path / "a.csv").read_text() == made.to_csv()
+    with pytest.raises(OutputError, match="exists"):
+        made.to_csv(tmp_path / "a.csv")
+    with open(tmp_path / "a.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["shapley"]) for row in rows] == values.tolist()
+    assert [(int(row["row"]), int(row["column"])) for row in rows] == [divmod(i, 3) for i in range(6)]
+    assert [(float(r["low"]), float(r["high"])) for r in rows] == [tuple(e) for e in made.interval().tolist()]
+    bare = replace(made, regions=None, standard_error=None, estimator="rise").rows()[0]
+    assert (bare["row"], bare["low"], bare["standard_error"], bare["estimator"]) == (None, None, None, "rise")
+
+
+def test_shap_draws_it() -> None:
+    shap = pytest.importorskip("shap")
+    values, errors = np.array([0.5, -1.0, 2.0, 0.0, 1e-9, 3.0]), np.full(6, 0.1)
+    made = replace(attribution_of(values, Grid(2, 3), errors), v_none=-4.0).to_shap()
+    assert isinstance(made, shap.Explanation) and made.base_values == -4.0
+    np.testing.assert_array_equal(made.values, values)
+    assert made.feature_names[5] == "row 1, column 2"
+    with pytest.raises(InputError, match="no image"):
+        attribution_of(values, Grid(2, 3)).to_shap(pixels=True)
+    image = np.zeros((7, 7, 3), np.uint8)
+    pixels = pixel_explanation(values, -4.0, Grid(2, 3), image)
+    assert pixels.values.shape == pixels.data.shape == (1, 7, 7, 3)
+    totals = np.bincount(Grid(2, 3).labels(7).ravel(), pixels.values[0].sum(axis=2).ravel())
+    np.testing.assert_allclose(totals, values, atol=1e-12)
+
+
+def test_without_shap_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "shap", None)
+    with pytest.raises(InputError, match="pip install shap"):
+        attribution_of(np.ones(6), Grid(2, 3)).to_shap()
+
+
+def test_a_bare_game_is_a_coloured_table_in_a_notebook() -> None:
+    values = np.array([0.5, -1.0, 2.0, 0.0, 1e-9, 3.0])
+    shown = ElementTree.fromstring(attribution_of(values, Grid(2, 3))._repr_html_())
+    cells = [[float(cell.text or "") for cell in row] for row in shown.iter("tr")]
+    np.testing.assert_allclose(cells, values.reshape(2, 3), atol=0.01)
+    assert "exact, 64 evaluations" in "".join(shown.itertext())
+    many = replace(attribution_of(np.arange(100.0), Grid(10, 10)), regions=None)
+    shown = ElementTree.fromstring(many._repr_html_())
+    assert len(list(shown.iter("td"))) == 64 and "and 36 more" in "".join(shown.itertext())
 
 
 def test_bare_game_cannot_be_drawn() -> None:

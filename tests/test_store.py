@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from hlx import store
 from hlx.attribution import Attribution, Context
 from hlx.errors import InputError, OutputError
+from hlx.faithfulness import Faithfulness
 from hlx.regions import Grid, LabelMap
 from hlx.store import USER_BLOCK, load, save
 
@@ -39,7 +40,6 @@ def context(draw: np.random.Generator, **changes: object) -> Context:
         revision=None,
         dtype="float32",
         background="blur",
-        seed=3,
         batch_size=16,
         seconds=0.25,
         versions={"hlx": "0", "device": "1 x cpu"},
@@ -71,6 +71,9 @@ def assert_same(one: Attribution, other: Attribution) -> None:
         if field.name == "context" and a is not None:
             for inner in fields(Context):
                 np.testing.assert_array_equal(getattr(a, inner.name), getattr(b, inner.name))
+        elif field.name == "faithfulness" and a is not None:
+            for curve, same in zip(vars(a).values(), vars(b).values(), strict=True):
+                np.testing.assert_array_equal(curve, same)
         elif isinstance(a, np.ndarray):
             np.testing.assert_array_equal(a, b)
             assert a.dtype == b.dtype
@@ -91,16 +94,20 @@ def attributions(draw: st.DrawFn) -> list[Attribution]:
         changes: dict[str, object] = {}
         if draw(st.booleans()):
             changes |= {"standard_error": random.random(n), "table": None, "estimator": "permutation"}
+            changes |= {"seed": draw(st.integers(0, 2**70)), "budget": 77, "degrees_of_freedom": 2.5}
+            changes["tolerance"] = draw(st.none() | st.floats(1e-9, 1))
+        if draw(st.booleans()):
+            changes["faithfulness"] = Faithfulness(random.normal(size=n + 1), random.normal(size=n + 1))
         if draw(st.booleans()):
             changes["vectors"] = random.normal(size=(1 << n, 3)).astype(np.float32)
         if draw(st.booleans()):
-            changes["context"] = None
+            changes |= {"context": None, "regions": draw(st.sampled_from([None, one.regions]))}
         else:
             texts = {name: draw(TEXTS) for name in ("image", "caption", "model")}
             texts |= {
                 name: draw(st.none() | TEXTS) for name in ("foil", "stimulus_id", "phenomenon", "revision")
             }
-            changes["context"] = context(random, **texts, seed=draw(st.integers(0, 2**70)))
+            changes["context"] = context(random, **texts)
         made.append(replace(one, **changes))
     return made
 
@@ -145,7 +152,7 @@ def test_any_hdf5_reader_reads_it(tmp_path: Path) -> None:
     made = attribution()
     save(tmp_path / "a.h5", [made])
     with h5py.File(tmp_path / "a.h5") as file:
-        assert (file.attrs["format"], file.attrs["format_version"]) == ("hlx attributions", 1)
+        assert (file.attrs["format"], file.attrs["format_version"]) == ("hlx attributions", 2)
         np.testing.assert_array_equal(file["attributions/0/values"][...], made.values)
 
 
@@ -219,8 +226,8 @@ def test_other_files_are_refused(saved: bytes, tmp_path: Path) -> None:
     with h5py.File(path, "w") as file:
         file["values"] = np.arange(4)
     assert "not a file of hlx" in refusal(path)
-    path.write_bytes(saved.replace(b"hlx attributions 1 ", b"hlx attributions 2 ", 1))
-    assert "has format 2, this hlx reads 1" in refusal(path)
+    path.write_bytes(saved.replace(b"hlx attributions 2 ", b"hlx attributions 3 ", 1))
+    assert "has format 3, this hlx reads 2" in refusal(path)
     path.write_bytes(saved[:USER_BLOCK])
     assert "damaged or cut off" in refusal(path)
 

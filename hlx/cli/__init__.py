@@ -15,6 +15,9 @@ from hlx.errors import HlxError
 COMMANDS = {
     "demo": "Exact maps of embedded scenes with the embedded models, in about two minutes.",
     "explain": "Shapley map of one image: which regions make the model prefer the caption.",
+    "interactions": "Which regions act together: interaction indices of every order from a kept table.",
+    "bench": "Estimators side by side on games whose exact values are known.",
+    "estimators": "The estimators by name: what each does, and the least it takes.",
     "score": "Caption and foil scores of whole stimulus files, and their accuracies.",
     "models": "What can be loaded, what is embedded, and what each needs.",
     "convert": "Write a checkpoint's weights as safetensors, which need no torch.",

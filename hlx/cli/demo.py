@@ -116,7 +116,7 @@ def scene_text(maps: Sequence[DemoMap], colour: bool, width: int) -> str:
         f"  caption  {scene.stimulus.caption}",
         f"  foil     {scene.stimulus.foil}",
     ]
-    marks = maps[0].attribution.regions.to_map(maps[0].object_regions)
+    marks = maps[0].attribution.laid_out(maps[0].object_regions)
     left = ["  " + " ".join("#" if mark else "." for mark in row) for row in marks.tolist()]
     margin = max(len(left[0]), len("  object")) + 3
     beside = max(1, (width - margin) // MAP_COLUMNS)

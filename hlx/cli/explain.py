@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,17 +23,7 @@ MAX_DRAWN = 100
 """Rows of one --plot; no picture is taller than 65,535 pixels."""
 
 _FILE = click.Path(path_type=Path)
-_MODEL_OPTIONS = (
-    "model",
-    "grid",
-    "regions",
-    "background",
-    "dtype",
-    "batch_size",
-    "estimator",
-    "budget",
-    "seed",
-)
+_MODEL_OPTIONS = ("model", "grid", "regions", "background", "dtype", "batch_size", "keep_embeddings")
 
 
 @click.command()
@@ -65,9 +55,22 @@ _MODEL_OPTIONS = (
     help="What hidden regions show.",
 )
 @click.option(
-    "--estimator", default="exact", show_default=True, help="exact, or permutation with a --budget."
+    "--estimator",
+    "estimators",
+    multiple=True,
+    metavar="NAME",
+    help="Exact, or one that samples (`hlx estimators` lists them); repeat it for several, which share "
+    "their evaluations.  [default: exact]",
 )
-@click.option("--budget", type=int, metavar="N", help="Evaluations that a sampled estimator may spend.")
+@click.option("--budget", type=int, metavar="N", help="Coalitions that a sampled estimator may evaluate.")
+@click.option(
+    "--tolerance",
+    type=float,
+    metavar="X",
+    help="Evaluate in rounds until the largest standard error is below X times the range of the values, or "
+    "the --budget (65,536 without one) is spent.",
+)
+@click.option("--faithfulness", is_flag=True, help="Add insertion and deletion curves and their areas.")
 @click.option("--dtype", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True)
 @click.option(
     "--batch-size", default="auto", show_default=True, metavar="auto|N", help="Coalitions per batch."
@@ -83,6 +86,7 @@ _MODEL_OPTIONS = (
     help="Put the image vector of every coalition into --out: --from FILE.h5 then maps new pairs in seconds.",
 )
 @click.option("--plot", type=_FILE, metavar="FILE.png", help="Image | what hidden regions show | signed map.")
+@click.option("--csv", "table", type=_FILE, metavar="FILE.csv", help="One line per region.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object (one per line with --pairs).")
 @click.option(
     "--from", "source", type=_FILE, metavar="FILE.h5", help="Redraw and re-derive a result instead."
@@ -98,11 +102,17 @@ def explain(
     source: Path | None,
     out: Path | None,
     plot: Path | None,
+    table: Path | None,
     as_json: bool,
     force: bool,
     no_table: bool,
     keep_embeddings: bool,
-    **options: str | int | Path | None,
+    estimators: tuple[str, ...],
+    budget: int | None,
+    tolerance: float | None,
+    seed: int,
+    faithfulness: bool,
+    **options: str | Path | None,
 ) -> None:
     """Explain which regions of IMAGE make the model prefer the caption over the foil.
 
@@ -115,10 +125,11 @@ def explain(
       hlx explain photo.jpg --caption "a dog on a sofa" --foil "a cat on a sofa" \\
           --model openai/clip-vit-base-patch32 --plot map.png
       hlx explain photo.jpg --pairs pairs.csv --model openai/clip-vit-base-patch32 --out maps.h5
+      hlx explain photo.jpg --caption "a dog on a sofa" --grid 7x7 --estimator odd-gp --budget 800
       hlx explain --from maps.h5 --plot again.png
     """
     _check_options(image, caption, foil, pairs, source, out, no_table, keep_embeddings)
-    for path, endings in ((out, (".h5", ".hdf5")), (plot, (".png", ".pdf"))):
+    for path, endings in ((out, (".h5", ".hdf5")), (plot, (".png", ".pdf")), (table, (".csv",))):
         if path is not None:
             if path.suffix.lower() not in endings:
                 raise InputError(f"{path}: expected a name that ends in {' or '.join(endings)}")
@@ -126,14 +137,20 @@ def explain(
                 if given is not None and Path(str(given)).resolve() == path.resolve():
                     raise InputError(f"{path}: is an input, it will not be replaced; name another file")
             check_output(path, force)
+    how: dict[str, Any] = {
+        "budget": budget,
+        "tolerance": tolerance,
+        "seed": seed,
+        "faithfulness": faithfulness,
+    }
     if source is not None:
         _refuse_model_options(ctx)
-        attributions = _from_file(source, caption, foil, pairs)
+        attributions = _from_file(source, caption, foil, pairs, estimators, how)
     else:
         assert image is not None
         stimuli = _stimuli(image, caption, foil, pairs)
-        _check_drawable(plot, len(stimuli))
-        attributions = _from_model(stimuli, options, keep_embeddings)
+        _check_drawable(plot, len(stimuli) * max(1, len(estimators)))
+        attributions = _from_model(stimuli, options, keep_embeddings, estimators or ("exact",), how)
     _check_drawable(plot, len(attributions))
     panels = [attribution.panel() for attribution in attributions] if plot is not None else []
     if out is not None:
@@ -144,9 +161,13 @@ def explain(
         from hlx.plot import save_contact_sheet
 
         save_contact_sheet(plot, panels)
+    if table is not None:
+        from hlx.files import write_csv
+
+        write_csv([record for attribution in attributions for record in attribution.rows()], table, force)
     for attribution in attributions:
         click.echo(json.dumps(attribution.as_dict()) if as_json else attribution_text(attribution))
-    for path in (out, plot):
+    for path in (out, plot, table):
         if path is not None:
             click.echo(f"written: {path}", err=True)
 
@@ -186,7 +207,7 @@ def _check_drawable(plot: Path | None, rows: int) -> None:
 def _refuse_model_options(ctx: click.Context) -> None:
     given = [
         name
-        for name in (*_MODEL_OPTIONS, "keep_embeddings")
+        for name in _MODEL_OPTIONS
         if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
     ]
     if given:
@@ -203,18 +224,21 @@ def _stimuli(image: str, caption: str | None, foil: str | None, pairs: Path | No
 
 
 def _from_model(
-    stimuli: Sequence[Stimulus], options: dict[str, str | int | Path | None], keep_embeddings: bool
+    stimuli: Sequence[Stimulus],
+    options: dict[str, str | Path | None],
+    keep_embeddings: bool,
+    estimators: Sequence[str],
+    how: dict[str, Any],
 ) -> list[Attribution]:
     regions = _regions(options["grid"], options["regions"])
-    estimator, budget = str(options["estimator"]), options["budget"]
-    assert budget is None or isinstance(budget, int)
 
     # What can be refused without a model is refused before one is loaded.
-    from hlx.estimators import check_affordable, get_estimator
+    from hlx.estimating import requests
     from hlx.images import read_image
     from hlx.models.batches import parse_batch
 
-    check_affordable(get_estimator(estimator), regions.n_players, budget)
+    for request in requests(estimators, how["budget"], how["seed"], how["tolerance"]):
+        request.check(regions.n_players)
     batch_size = parse_batch(str(options["batch_size"]))
     read_image(stimuli[0].image)
 
@@ -227,17 +251,16 @@ def _from_model(
             model,
             stimuli,
             regions,
-            estimator,
+            estimators,
             background=str(options["background"]),
-            budget=budget,
-            seed=int(str(options["seed"])),
             batch_size=batch_size,
             progress=progress,
             keep_vectors=keep_embeddings,
+            **how,
         )
 
 
-def _regions(grid: str | int | Path | None, labels: str | int | Path | None) -> Regions:
+def _regions(grid: str | Path | None, labels: str | Path | None) -> Regions:
     from hlx.regions import Grid, LabelMap
 
     if grid is not None and labels is not None:
@@ -249,16 +272,29 @@ def _regions(grid: str | int | Path | None, labels: str | int | Path | None) -> 
     )
 
 
-def _from_file(source: Path, caption: str | None, foil: str | None, pairs: Path | None) -> list[Attribution]:
+def _from_file(
+    source: Path,
+    caption: str | None,
+    foil: str | None,
+    pairs: Path | None,
+    estimators: Sequence[str],
+    how: dict[str, Any],
+) -> list[Attribution]:
+    from hlx.explaining import explain_table
     from hlx.store import load
 
-    kept = load(source)
+    attributions = _kept(source, load(source), caption, foil, pairs)
+    asked = estimators or (None if how["budget"] is None and how["tolerance"] is None else ("exact",))
+    return [made for kept in attributions for made in explain_table(kept, asked, **how)]
+
+
+def _kept(
+    source: Path, kept: list[Attribution], caption: str | None, foil: str | None, pairs: Path | None
+) -> list[Attribution]:
     if not kept:
         raise InputError(f"{source}: holds no attributions")
     if caption is None and pairs is None:
-        from hlx.explaining import rederived
-
-        return [rederived(attribution) for attribution in kept]
+        return kept
     from hlx.explaining import explain_kept
     from hlx.models import load_text_side
 

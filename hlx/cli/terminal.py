@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
+import numpy as np
 
 if TYPE_CHECKING:
     from hlx.attribution import Attribution
@@ -61,15 +62,26 @@ def attribution_text(attribution: Attribution) -> str:
     lines.append(
         f"  f        {attribution.v_all:+.3f} with everything shown, {attribution.v_none:+.3f} with nothing"
     )
-    exact = attribution.standard_error is None and attribution.estimator == "exact"
-    how = "exact" if exact else attribution.estimator
     spent = f" in {context.seconds:.1f} s" if context is not None else ""
-    lines.append(f"  Shapley values ({how}, {attribution.n_evaluations:,} evaluations{spent}):")
-    if isinstance(attribution.regions, Grid):
+    lines.append(
+        f"  Shapley values ({attribution.estimator}, {attribution.n_evaluations:,} evaluations{spent}):"
+    )
+    regions = attribution.regions
+    if isinstance(regions, Grid):
         width = shutil.get_terminal_size().columns
         lines.append(terminal_map(attribution.map, colours_wanted(), width))
     else:
         lines.append(region_list(attribution.values, attribution.standard_error))
     if attribution.standard_error is not None:
-        lines.append(f"  largest standard error {attribution.standard_error.max():.2g}")
+        spread = float(np.ptp(attribution.values))
+        share = f", {attribution.standard_error.max() / spread:.1%} of the values' range" if spread else ""
+        lines.append(f"  largest standard error {attribution.standard_error.max():.2g}{share}")
+    elif attribution.estimator != "exact":
+        lines.append("  standard errors: not known")
+    curves = attribution.faithfulness
+    if curves is not None:
+        lines.append(
+            f"  faithfulness  insertion area {curves.insertion_area:+.3f}, deletion area "
+            f"{curves.deletion_area:+.3f}, difference {curves.difference:+.3f}"
+        )
     return "\n".join(lines)

@@ -1,20 +1,22 @@
 """Estimators: coalitions and their values in, Shapley values and standard errors out; none ever sees a model.
 
-Each is two pure functions, `plan(n, budget, rng) -> coalitions` and `solve(coalitions, values) -> Estimate`,
-in a file of its own; `ESTIMATORS` is their registry.
+Each is a file of its own: `plan` draws the coalitions, and the plan it returns solves for the values of any
+number of games. `ESTIMATORS` is their registry, and `make_plan` the one way to a plan.
 """
 
-from hlx.estimators.estimator import Estimate, Estimator
-from hlx.estimators.exact import EXACT
-from hlx.estimators.permutation import PERMUTATION
-from hlx.estimators.registry import ESTIMATORS, check_affordable, get_estimator
+from hlx.estimators.estimator import Estimate, Estimator, Plan
+from hlx.estimators.exact import EXACT, ExactPlan
+from hlx.estimators.registry import ESTIMATORS, check_affordable, get_estimator, make_plan, reaches_all
 
 __all__ = [
     "ESTIMATORS",
     "EXACT",
-    "PERMUTATION",
     "Estimate",
     "Estimator",
+    "ExactPlan",
+    "Plan",
     "check_affordable",
     "get_estimator",
+    "make_plan",
+    "reaches_all",
 ]

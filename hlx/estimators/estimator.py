@@ -1,20 +1,61 @@
-"""What an estimator is."""
+"""What an estimator is: a plan of coalitions to evaluate, and what their values say of every player."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64
 
+from hlx.regions import Regions
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Estimate:
-    """Shapley values (n,) and their standard errors (n,), None where exact or unknown."""
+    """Shapley values of one game (n,) or many (g, n).
 
-    values: Float64[np.ndarray, " n"]
-    standard_error: Float64[np.ndarray, " n"] | None = None
+    Attributes
+    ----------
+    standard_error : of the same shape; None where the values are exact or nothing is known of their error.
+    degrees_of_freedom : of the standard errors, where they rest on so few draws that an interval takes
+        Student's t; None for the normal distribution.
+    """
+
+    values: Float64[np.ndarray, "*games n"]
+    standard_error: Float64[np.ndarray, "*games n"] | None = None
+    degrees_of_freedom: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Plan(ABC):
+    """Coalitions to evaluate, and how an estimator reads their values.
+
+    One plan serves any number of games. It is a value: `solve` changes nothing in it.
+
+    Attributes
+    ----------
+    coalitions : boolean (m, n), distinct; the first row shows nothing, the last one everything.
+    """
+
+    coalitions: Bool[np.ndarray, "m n"]
+
+    @property
+    def n_players(self) -> int:
+        return self.coalitions.shape[1]
+
+    @abstractmethod
+    def solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
+        """Shapley values from the values of the plan's coalitions, in their order: (m,) or (g, m)."""
+
+
+PlanMaker = Callable[[int, int, np.random.Generator, Regions | None], Plan]
+"""(n, budget, rng, regions) -> Plan of at most `budget` coalitions.
+
+With the same `rng` state, the coalitions of a smaller budget are among those of a larger one, so that rounds
+of growing budgets pay for every coalition once. `regions` tells which players are neighbours, where known.
+"""
 
 
 @dataclass(frozen=True)
@@ -23,17 +64,22 @@ class Estimator:
 
     Attributes
     ----------
-    plan : (n, budget, rng) -> boolean coalitions (m, n), empty and full among them, at most `budget` of them
-        distinct.
-    solve : (coalitions (m, n), values (m,)) -> Estimate; coalitions are those of `plan`, in its order.
-    exhaustive : evaluates all 2^n coalitions and takes no budget.
     summary : one line for lists.
+    plan : see `PlanMaker`; called by `make_plan`, which checks the budget first.
     least_budget : n -> smallest budget that `plan` takes.
+    exhaustive : evaluates all 2^n coalitions.
+    needs_budget : False where it ends by itself: without a budget it evaluates all that it can use.
+    consistent : estimates Shapley values, so that a budget of 2^n makes them exact.
+    standard_errors : can report standard errors.
+    costly : planning or solving takes seconds a game, where the others take milliseconds.
     """
 
     name: str
     summary: str
-    exhaustive: bool
-    plan: Callable[[int, int, np.random.Generator], Bool[np.ndarray, "m n"]]
-    solve: Callable[[Bool[np.ndarray, "m n"], Float[np.ndarray, " m"]], Estimate]
+    plan: PlanMaker
     least_budget: Callable[[int], int]
+    exhaustive: bool = False
+    needs_budget: bool = True
+    consistent: bool = True
+    standard_errors: bool = True
+    costly: bool = False

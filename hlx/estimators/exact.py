@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from hlx.coalitions import all_rows
-from hlx.errors import InputError
-from hlx.estimators.estimator import Estimate, Estimator
+from hlx.estimators.estimator import Estimate, Estimator, Plan
 from hlx.kernels import shapley
+from hlx.regions import Regions
 
 
-def plan(n: int, budget: int, rng: np.random.Generator) -> Bool[np.ndarray, "m n"]:
-    """Every coalition, in the order of the ids; `budget` must reach them all and `rng` is not used."""
-    del rng
-    if budget < 1 << n:
-        raise InputError(
-            f"exact: all {1 << n} coalitions of {n} regions are evaluated; the budget is {budget}"
-        )
-    return all_rows(n)
+@dataclass(frozen=True, eq=False)
+class ExactPlan(Plan):
+    """Every coalition, in the order of the ids: the values are whole tables."""
+
+    def solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
+        return Estimate(shapley(values))
 
 
-def solve(coalitions: Bool[np.ndarray, "_ _"], values: Float[np.ndarray, " m"]) -> Estimate:
-    """Shapley values of a whole table, which says by its order what its coalitions are."""
-    del coalitions
-    return Estimate(shapley(values))
+def plan(n: int, budget: int, rng: np.random.Generator, regions: Regions | None) -> ExactPlan:
+    """Every coalition; nothing is random, and no budget is asked for."""
+    del budget, rng, regions
+    return ExactPlan(all_rows(n))
 
 
-EXACT = Estimator("exact", "all 2^n coalitions, nothing sampled", True, plan, solve, lambda n: 1 << n)
+EXACT = Estimator(
+    "exact",
+    "all 2^n coalitions, nothing sampled",
+    plan,
+    lambda n: 1 << n,
+    exhaustive=True,
+    needs_budget=False,
+    standard_errors=False,
+)

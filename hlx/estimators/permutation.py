@@ -7,59 +7,44 @@ arXiv:2104.12199, section 4) show that each order paired with its reverse lowers
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 
-from hlx.coalitions import all_rows
-from hlx.errors import InputError
-from hlx.estimators.estimator import Estimate, Estimator
-from hlx.kernels import shapley
+from hlx.estimators.draws import FIRST_BLOCK, draw_within, within
+from hlx.estimators.estimator import Estimator
+from hlx.estimators.marginal_contributions import MarginalContributionsPlan
+from hlx.regions import Regions
 
 
-def plan(n: int, budget: int, rng: np.random.Generator) -> Bool[np.ndarray, "m n"]:
-    """Coalitions of as many antithetic pairs of orders as the budget holds.
+def plan(n: int, budget: int, rng: np.random.Generator, regions: Regions | None) -> MarginalContributionsPlan:
+    """As many antithetic pairs of orders as the budget holds; a single order where it holds no pair.
 
-    A pair costs the n - 1 proper prefixes of an order and their complements; empty and full are shared.
-    Where the budget reaches 2^n every coalition is planned instead. Rows: empty, full, then per pair the
-    prefixes of the order, shortest first, and those of its reverse.
-
-    Raises
-    ------
-    InputError : the budget does not hold one pair.
+    A pair costs the n - 1 proper prefixes of an order and their complements, less what is known already.
+    Pairs that repeat much are so the likelier to be the last that fits. This biases nothing: whatever is
+    kept, the expected estimate is linear, efficient, gives a dummy nothing and treats all players alike,
+    and only the Shapley value does.
     """
-    if budget >= 1 << n:
-        return all_rows(n)
-    pairs = (budget - 2) // (2 * (n - 1)) if n > 1 else 0
-    if pairs < 1:
-        raise InputError(
-            f"permutation: a budget of {budget} evaluations holds no pair of orders of {n} regions; "
-            f"use at least {2 * n}"
-        )
-    orders = rng.permuted(np.tile(np.arange(n), (pairs, 1)), axis=1)
+    del regions
+    if budget >= 2 * n:
+        draws = draw_within(n, budget, rng, lambda rng, k: _chains(rng, n, k))
+    else:
+        draws = within(_chains(rng, n, FIRST_BLOCK)[:1, : n + 1], budget)
+    chains = draws.rows.reshape(len(draws.rows), -1, n + 1)
+    # The place of a player in an order is the number of chain members it is not in, but for the first.
+    places = (~draws.coalitions[chains]).sum(axis=2) - 1
+    return MarginalContributionsPlan(
+        draws.coalitions,
+        np.take_along_axis(chains, places, axis=2),
+        np.take_along_axis(chains, places + 1, axis=2),
+    )
+
+
+def _chains(rng: np.random.Generator, n: int, k: int) -> Bool[np.ndarray, "k r n"]:
+    """The coalitions along k random orders, nothing and everything included, and along their reverses."""
+    orders = rng.permuted(np.tile(np.arange(n), (k, 1)), axis=1)
     both = np.stack([orders, orders[:, ::-1]], axis=1)
-    ranks = np.argsort(both, axis=2)
-    prefixes = ranks[:, :, None, :] < np.arange(1, n)[:, None]
-    ends = np.array([[False] * n, [True] * n])
-    return np.concatenate([ends, prefixes.reshape(-1, n)])
+    places = np.argsort(both, axis=2)
+    chains = places[:, :, None, :] < np.arange(n + 1)[:, None]
+    return chains.reshape(k, -1, n)
 
 
-def solve(coalitions: Bool[np.ndarray, "m n"], values: Float[np.ndarray, " m"]) -> Estimate:
-    """Mean marginal contributions; standard errors from the spread between pairs, None with a single pair."""
-    n = coalitions.shape[1]
-    if len(coalitions) == 1 << n:
-        return Estimate(shapley(values))
-    inner = coalitions[2:].reshape(-1, n - 1, n)
-    worth = np.asarray(values, np.float64)
-    chain = np.pad(worth[2:].reshape(-1, n - 1), ((0, 0), (1, 1)), constant_values=worth[0])
-    chain[:, -1] = worth[1]
-    # The rank of a player in an order is the number of prefixes it is not in.
-    ranks = (~inner).sum(axis=1)
-    gains = np.take_along_axis(np.diff(chain, axis=1), ranks, axis=1)
-    means = gains.reshape(-1, 2, n).mean(axis=1)
-    pairs = len(means)
-    error = means.std(axis=0, ddof=1) / np.sqrt(pairs) if pairs > 1 else None
-    return Estimate(means.mean(axis=0), error)
-
-
-PERMUTATION = Estimator(
-    "permutation", "antithetic pairs of random orders", False, plan, solve, lambda n: min(2 * n, 1 << n)
-)
+PERMUTATION = Estimator("permutation", "antithetic pairs of random orders", plan, lambda n: n + 1)

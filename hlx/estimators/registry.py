@@ -1,21 +1,68 @@
-"""All estimators by name."""
+"""All estimators by name, and the one way to a plan."""
 
 from __future__ import annotations
 
+import numpy as np
+
 from hlx.coalitions import MAX_TABLE_PLAYERS
 from hlx.errors import InputError
-from hlx.estimators.estimator import Estimator
+from hlx.estimators.estimator import Estimator, Plan
 from hlx.estimators.exact import EXACT
+from hlx.estimators.kernel import KERNEL
+from hlx.estimators.leverage import LEVERAGE
+from hlx.estimators.occlusion import OCCLUSION
+from hlx.estimators.owen import OWEN
+from hlx.estimators.partition import PARTITION
 from hlx.estimators.permutation import PERMUTATION
+from hlx.estimators.rise import RISE
+from hlx.regions import Regions
 
-ESTIMATORS = {estimator.name: estimator for estimator in (EXACT, PERMUTATION)}
+ESTIMATORS = {
+    estimator.name: estimator
+    for estimator in (EXACT, PERMUTATION, KERNEL, LEVERAGE, OWEN, PARTITION, OCCLUSION, RISE)
+}
 
 
-def get_estimator(name: str) -> Estimator:
-    """The estimator of this name; InputError lists the names there are."""
-    if name not in ESTIMATORS:
-        raise InputError(f"unknown estimator {name!r}; there are {', '.join(ESTIMATORS)}")
-    return ESTIMATORS[name]
+def get_estimator(estimator: str | Estimator) -> Estimator:
+    """The estimator of this name, or the one given; InputError lists the names there are."""
+    if isinstance(estimator, Estimator):
+        return estimator
+    if estimator not in ESTIMATORS:
+        raise InputError(f"unknown estimator {estimator!r}; there are {', '.join(ESTIMATORS)}")
+    return ESTIMATORS[estimator]
+
+
+def make_plan(
+    estimator: Estimator, n: int, budget: int | None, seed: int, regions: Regions | None = None
+) -> Plan:
+    """The coalitions that an estimator asks for.
+
+    A budget of 2^n or more turns every consistent estimator into the exact one.
+
+    Parameters
+    ----------
+    n : players.
+    budget : the most distinct coalitions to evaluate, empty and full included; None for those that need none.
+    seed : the same seed gives the same plan, and smaller budgets the beginnings of larger ones.
+    regions : tells estimators that use neighbourhoods which players are neighbours.
+
+    Raises
+    ------
+    InputError : as `check_affordable`, or `regions` are of another number of players.
+    """
+    check_affordable(estimator, n, budget)
+    if regions is not None and regions.n_players != n:
+        raise InputError(f"regions: the game has {n} players, the regions are {regions.n_players}")
+    budget = 1 << n if budget is None else budget
+    chosen = EXACT if reaches_all(estimator, n, budget) else estimator
+    return chosen.plan(n, budget, np.random.default_rng(seed), regions)
+
+
+def reaches_all(estimator: Estimator, n: int, budget: int | None) -> bool:
+    """Whether the budget pays for every coalition, so that the result is exact and sampling a waste."""
+    if estimator.exhaustive:
+        return True
+    return estimator.consistent and n <= MAX_TABLE_PLAYERS and budget is not None and budget >= 1 << n
 
 
 def check_affordable(estimator: Estimator, n: int, budget: int | None) -> None:
@@ -28,7 +75,7 @@ def check_affordable(estimator: Estimator, n: int, budget: int | None) -> None:
     """
     if estimator.exhaustive:
         if n > MAX_TABLE_PLAYERS:
-            sampled = ", ".join(name for name, e in ESTIMATORS.items() if not e.exhaustive)
+            sampled = ", ".join(name for name, e in ESTIMATORS.items() if e.standard_errors)
             count = f" = {1 << n:,}" if n < 100 else ""
             raise InputError(
                 f"exact values of {n} regions take 2^{n}{count} evaluations, more than the limit of "
@@ -40,9 +87,12 @@ def check_affordable(estimator: Estimator, n: int, budget: int | None) -> None:
                 "a sampled estimator"
             )
     elif budget is None:
-        raise InputError(f"{estimator.name} samples coalitions: say how many with a budget of evaluations")
-    elif budget < estimator.least_budget(n):
+        if estimator.needs_budget:
+            raise InputError(
+                f"{estimator.name} samples coalitions: say how many with a budget"
+            )
+    elif budget < (least := min(estimator.least_budget(n), 1 << n)):
         raise InputError(
             f"{estimator.name}: a budget of {budget} evaluations is too small for {n} regions; "
-            f"use at least {estimator.least_budget(n)}"
+            f"use at least {least}"
         )

@@ -1,15 +1,20 @@
-"""Drawings of explanations: pictures for files and papers, text for terminals."""
+"""Drawings of explanations: pictures for files and papers, HTML for notebooks, text for terminals."""
 
-from hlx.plot.files import save_contact_sheet, save_overlay
+from hlx.plot.files import check_picture, figure_bytes, save_contact_sheet, save_figure, save_overlay
+from hlx.plot.notebook import notebook_html
 from hlx.plot.overlay import Panel, contact_sheet, overlay_figure
 from hlx.plot.terminal import region_list, terminal_map
 
 __all__ = [
     "Panel",
+    "check_picture",
     "contact_sheet",
+    "figure_bytes",
+    "notebook_html",
     "overlay_figure",
     "region_list",
     "save_contact_sheet",
+    "save_figure",
     "save_overlay",
     "terminal_map",
 ]

@@ -155,7 +155,8 @@ def _fraction(box: tuple[float, float, float, float], width: float, height: floa
     return (x / width, y / height, w / width, h / height)
 
 
-def _colours() -> "matplotlib.colors.Colormap":
+def diverging_colours() -> "matplotlib.colors.Colormap":
+    """The diverging map for values scaled to 0 ... 1, its darkest ends left out."""
     import matplotlib
     from matplotlib.colors import ListedColormap
 
@@ -170,7 +171,7 @@ def _draw_row(
 
     side = panel.image.shape[0]
     limit = float(np.abs(panel.values).max()) or 1.0
-    scale = ScalarMappable(Normalize(-limit, limit), _colours())
+    scale = ScalarMappable(Normalize(-limit, limit), diverging_colours())
     labels = panel.regions.labels(side)
     for axis, shown in zip(axes, (panel.image, panel.hidden, _overlaid(panel, labels, scale)), strict=True):
         axis.imshow(shown, interpolation="nearest", extent=(0, side, side, 0))

@@ -1,0 +1,251 @@
+"""`estimate`: Shapley values of any game; and the rounds in which an estimator spends its budget."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Shaped
+
+from hlx.attribution import Attribution, critical_value
+from hlx.errors import InputError
+from hlx.estimators import (
+    ESTIMATORS,
+    EXACT,
+    Estimate,
+    Estimator,
+    ExactPlan,
+    check_affordable,
+    get_estimator,
+    make_plan,
+    reaches_all,
+)
+from hlx.evaluations import Evaluations, as_game
+from hlx.games import Game, TabulatedGame, shapley_from_table
+from hlx.regions import Regions
+
+GROWTH = 1.5
+"""Each round's budget over the last one's, while a tolerance is not reached."""
+
+MOST_EVALUATIONS = 1 << 16
+"""Where a tolerance comes without a budget."""
+
+
+def estimate(
+    game: Callable[[Bool[np.ndarray, "m n"]], Shaped[np.ndarray, " m"]],
+    n_players: int | None = None,
+    estimator: str | Estimator = "exact",
+    budget: int | None = None,
+    *,
+    seed: int = 0,
+    regions: Regions | None = None,
+    tolerance: float | None = None,
+) -> Attribution:
+    """Shapley values of a game: any function of boolean rows (m, n) that returns (m,) real numbers.
+
+    Parameters
+    ----------
+    game : the function, or a game object. A `RememberingGame` pays for no coalition twice, however many
+        estimators are run on it.
+    n_players : may be left out where the game knows it.
+    estimator : a name of `hlx.estimators.ESTIMATORS`, or an `Estimator`.
+    budget : the most distinct coalitions to evaluate, empty and full included; every estimator of Shapley
+        values is exact at 2^n. None for "exact" and "occlusion", or with a tolerance.
+    seed : of the sampling.
+    regions : tells the estimators that use neighbourhoods which players are neighbours, `Grid(4, 4)` say.
+    tolerance : evaluate in rounds of growing budgets, and stop once the largest standard error is below
+        `tolerance` times (max phi - min phi). The budget stays the limit, 65,536 where None is given. A
+        standard error that rests on few draws counts more, by Student's t. A warning says so if the
+        tolerance was not reached.
+
+    Raises
+    ------
+    InputError : unknown names, too small or missing budget, a game that returns the wrong shape.
+    NonFiniteScoreError : a value is NaN or infinite; names the coalition.
+    """
+    request = Request(get_estimator(estimator), budget, seed, tolerance)
+    asked = as_game(game, n_players)
+    n = asked.n_players
+    request.check(n, regions)
+    if request.takes_table(n) and isinstance(game, Game):
+        # A game that knows all its values, or has a faster way to them; checked like any other answer.
+        table = TabulatedGame(np.asarray(game.table()), asked.name).table()
+        if len(table) != 1 << n:
+            raise InputError(
+                f"{asked.name}: the table of {n} players has {1 << n} values, found {len(table)}"
+            )
+        [found] = estimate_table(table[None])
+    else:
+        [found] = spend(request, Evaluations(asked), n, regions)
+    return attribution_of(found, request, regions)
+
+
+@dataclass(frozen=True)
+class Request:
+    """An estimator, what it may spend, and when it may stop."""
+
+    estimator: Estimator
+    budget: int | None = None
+    seed: int = 0
+    tolerance: float | None = None
+
+    def check(self, n: int, regions: Regions | None = None) -> None:
+        """Refuse what cannot be done before anything is evaluated.
+
+        Raises
+        ------
+        InputError : as `check_affordable`; a tolerance that is not positive, or of an estimator without
+            standard errors; regions of another number of players.
+        """
+        if regions is not None and regions.n_players != n:
+            raise InputError(f"regions: the game has {n} players, the regions are {regions.n_players}")
+        if self.tolerance is None:
+            check_affordable(self.estimator, n, self.budget)
+            return
+        if not self.tolerance > 0:
+            raise InputError(
+                f"tolerance: expected a positive share of the values' range, found {self.tolerance:g}"
+            )
+        if not self.estimator.standard_errors:
+            able = ", ".join(name for name, e in ESTIMATORS.items() if e.standard_errors)
+            raise InputError(
+                f"{self.estimator.name} gives no standard errors for a tolerance; these do: {able}"
+            )
+        check_affordable(self.estimator, n, self._limit(n))
+
+    def takes_table(self, n: int) -> bool:
+        """Whether all coalitions are evaluated from the start."""
+        return self.tolerance is None and reaches_all(self.estimator, n, self.budget)
+
+    def rounds(self, n: int) -> Iterator[int | None]:
+        """Budgets to try, one after the other."""
+        if self.tolerance is None:
+            yield self.budget
+            return
+        limit = self._limit(n)
+        most = max(min(self.estimator.least_budget(n), 1 << n), 4 * n)
+        while most < limit:
+            yield most
+            most = int(most * GROWTH)
+        yield limit
+
+    def _limit(self, n: int) -> int:
+        return min(1 << n, MOST_EVALUATIONS if self.budget is None else self.budget)
+
+
+def requests(
+    estimator: str | Estimator | Sequence[str | Estimator],
+    budget: int | None = None,
+    seed: int = 0,
+    tolerance: float | None = None,
+) -> list[Request]:
+    """One request for each of one estimator or several, in the order given.
+
+    In company a budget is not for the exact estimator, nor a tolerance for those without standard errors.
+    """
+    several = [estimator] if isinstance(estimator, str | Estimator) else list(estimator)
+    chosen = list({one.name: one for one in map(get_estimator, several)}.values())
+    if not chosen:
+        raise InputError(f"which estimator? there are {', '.join(ESTIMATORS)}")
+    if len(chosen) == 1:
+        return [Request(chosen[0], budget, seed, tolerance)]
+    return [
+        Request(
+            one,
+            None if one.exhaustive else budget,
+            seed,
+            tolerance if one.standard_errors else None,
+        )
+        for one in chosen
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What an estimator found in one game."""
+
+    estimate: Estimate
+    v_all: float
+    v_none: float
+    n_evaluations: int
+    estimator: str
+    table: Float[np.ndarray, " coalitions"] | None = None
+
+
+def estimate_table(tables: Float[np.ndarray, "g coalitions"]) -> list[Found]:
+    """Exact values of games from the values of all their coalitions."""
+    return [
+        Found(Estimate(values), float(table[-1]), float(table[0]), len(table), EXACT.name, table)
+        for values, table in zip(shapley_from_table(tables), tables, strict=True)
+    ]
+
+
+def spend(request: Request, evaluations: Evaluations, n: int, regions: Regions | None) -> list[Found]:
+    """Run an estimator on every column of values that `evaluations` gives, (m,) or (m, k).
+
+    With a tolerance in rounds, until it is reached in all columns or the budget is spent.
+    """
+    estimator, tolerance = request.estimator, request.tolerance
+    reached = True
+    for most in request.rounds(n):
+        plan = make_plan(estimator, n, most, request.seed, regions)
+        values = np.asarray(evaluations(plan.coalitions), np.float64)
+        columns = np.ascontiguousarray(values.reshape(len(plan.coalitions), -1).T)
+        if isinstance(plan, ExactPlan):
+            return estimate_table(columns)
+        found = plan.solve(columns)
+        reached = tolerance is None or bool((relative_errors(found) <= tolerance).all())
+        if reached:
+            break
+    if not reached:
+        worst = relative_errors(found).max()
+        told = "are not known" if np.isinf(worst) else f"reach {worst:.2g} of the values' range"
+        warnings.warn(
+            f"{estimator.name}: the tolerance of {tolerance:g} was not reached with {len(plan.coalitions):,} "
+            f"evaluations: standard errors {told}",
+            stacklevel=3,
+        )
+    return [
+        Found(_game(found, i), float(column[-1]), float(column[0]), len(column), estimator.name)
+        for i, column in enumerate(columns)
+    ]
+
+
+def relative_errors(estimate: Estimate) -> Float64[np.ndarray, " g"]:
+    """Largest standard error / (max phi - min phi) of every game (g, n); infinite where no errors are known.
+
+    Standard errors of few degrees of freedom are widened to those of a normal distribution with the same 95%
+    interval, since a lucky small one would otherwise end the rounds.
+    """
+    values, error = estimate.values, estimate.standard_error
+    if error is None:
+        return np.full(len(values), np.inf)
+    widened = critical_value(0.95, estimate.degrees_of_freedom) / critical_value(0.95, None)
+    largest, spread = error.max(axis=1) * widened, np.ptp(values, axis=1)
+    # A game whose players are all alike is known once its errors are zero.
+    return np.divide(largest, spread, out=np.where(largest > 0, np.inf, 0.0), where=spread > 0)
+
+
+def attribution_of(found: Found, request: Request, regions: Regions | None) -> Attribution:
+    """What was found, as an attribution of a bare game."""
+    return Attribution(
+        values=found.estimate.values,
+        v_all=found.v_all,
+        v_none=found.v_none,
+        n_evaluations=found.n_evaluations,
+        regions=regions,
+        estimator=found.estimator,
+        standard_error=found.estimate.standard_error,
+        degrees_of_freedom=found.estimate.degrees_of_freedom,
+        budget=request.budget,
+        seed=request.seed,
+        tolerance=request.tolerance,
+        table=found.table,
+    )
+
+
+def _game(estimate: Estimate, i: int) -> Estimate:
+    error = estimate.standard_error
+    return Estimate(estimate.values[i], None if error is None else error[i], estimate.degrees_of_freedom)

@@ -1,0 +1,153 @@
+"""`estimate`: any game, any estimator; budgets are promises, tolerances are reached or said not to be."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import hlx
+from hlx.errors import InputError, NonFiniteScoreError
+from hlx.estimating import Request, relative_errors, requests
+from hlx.estimators import ESTIMATORS, Estimate, get_estimator
+from hlx.evaluations import RememberingGame
+
+SAMPLED = [name for name, e in ESTIMATORS.items() if not e.exhaustive]
+SURE = [name for name, e in ESTIMATORS.items() if e.standard_errors and not e.costly]
+
+
+def table_of(n: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=1 << n)
+
+
+def function_of(table: np.ndarray):  # noqa: ANN201
+    powers = 1 << np.arange(len(table).bit_length() - 1)
+    return lambda rows: table[rows @ powers]
+
+
+@pytest.mark.parametrize("name", list(ESTIMATORS))
+def test_a_budget_is_a_promise(name: str) -> None:
+    """Never more distinct coalitions than paid for, and what was spent is what is said."""
+    n = 9
+    for budget in (40, 77, 200, 511):
+        if ESTIMATORS[name].exhaustive:
+            continue
+        game = RememberingGame(function_of(table_of(n)), n_players=n)
+        made = hlx.estimate(game, estimator=name, budget=budget, regions=hlx.Grid(3, 3), seed=budget)
+        assert made.n_evaluations == game.n_evaluations <= budget
+        assert (made.budget, made.seed, made.estimator) == (budget, budget, name)
+        assert made.values.shape == (n,) and made.regions == hlx.Grid(3, 3)
+        table = table_of(n)
+        assert (made.v_none, made.v_all) == (table[0], table[-1])
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLED if ESTIMATORS[name].consistent])
+@pytest.mark.parametrize("n", [1, 2, 3, 7])
+def test_all_coalitions_are_exact(name: str, n: int) -> None:
+    table = table_of(n)
+    for budget in (1 << n, 5000):
+        made = hlx.estimate(function_of(table), n, name, budget)
+        assert made.estimator == "exact" and made.standard_error is None and made.n_evaluations == 1 << n
+        np.testing.assert_allclose(made.values, hlx.shapley_from_table(table), atol=1e-12)
+        np.testing.assert_array_equal(made.table, table)
+        np.testing.assert_array_equal(made.interval(), np.stack([made.values] * 2, axis=1))
+
+
+@settings(max_examples=20)
+@given(n=st.integers(1, 8), seed=st.integers(0, 99))
+def test_exact_is_shapley_of_any_game(n: int, seed: int) -> None:
+    table = table_of(n, seed)
+    for game in (hlx.TabulatedGame(table), hlx.CallableGame(function_of(table), n), function_of(table)):
+        made = hlx.estimate(game, n)
+        np.testing.assert_array_equal(made.values, hlx.shapley_from_table(table))
+        assert made.regions is None and made.n_evaluations == 1 << n
+
+
+@pytest.mark.parametrize("name", SURE)
+def test_rounds_end_at_the_tolerance_and_pay_once(name: str) -> None:
+    n, asked = 12, []
+
+    def game(rows: np.ndarray) -> np.ndarray:
+        asked.extend(map(bytes, rows))
+        return rows @ np.arange(n) + 0.3 * rows[:, 0] * rows[:, 1] - rows[:, 3] * rows[:, 5] * rows[:, 7]
+
+    made = hlx.estimate(game, n, name, tolerance=0.02, budget=3000)
+    assert len(asked) == len(set(asked)) == made.n_evaluations <= 3000
+    assert made.standard_error is not None and made.tolerance == 0.02
+    assert made.standard_error.max() <= 0.02 * np.ptp(made.values)
+    coarse = hlx.estimate(game, n, name, tolerance=0.2)
+    assert coarse.n_evaluations <= made.n_evaluations
+
+
+def test_a_tolerance_out_of_reach_is_said() -> None:
+    game = function_of(table_of(10))
+    with pytest.warns(UserWarning, match=r"leverage: the tolerance of 1e-09 was not reached with \d+ eval"):
+        made = hlx.estimate(game, 10, "leverage", 200, tolerance=1e-9)
+    assert made.n_evaluations <= 200
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made = hlx.estimate(game, 10, "leverage", tolerance=1e-9)  # all coalitions are
+    assert made.estimator == "exact" and made.n_evaluations == 1024
+
+
+def test_constant_games_reach_every_tolerance() -> None:
+    made = hlx.estimate(lambda rows: np.full(len(rows), 7.0), 14, "permutation", 2000, tolerance=1e-6)
+    assert made.n_evaluations < 2000 and not made.values.any()
+
+
+def test_relative_errors_widen_with_few_degrees_of_freedom() -> None:
+    values, error = (
+        np.array([[0.0, 2.0], [1.0, 1.0], [1.0, 1.0]]),
+        np.array([[0.1, 0.2], [0.0, 0.1], [0.0, 0.0]]),
+    )
+    np.testing.assert_allclose(relative_errors(Estimate(values, error)), [0.1, np.inf, 0.0])
+    wide = relative_errors(Estimate(values, error, 1.0))[0]
+    assert wide == pytest.approx(0.1 * 12.7062 / 1.95996, rel=1e-4)
+    assert np.isinf(relative_errors(Estimate(values))).all()
+
+
+def test_in_company_the_exact_estimator_takes_no_budget() -> None:
+    made = requests(["exact", "leverage", "exact", "rise"], 394, 3, 0.1)
+    assert [(one.estimator.name, one.budget, one.tolerance) for one in made] == [
+        ("exact", None, None),
+        ("leverage", 394, 0.1),
+        ("rise", 394, None),
+    ]
+    assert requests("exact", 394) == [Request(get_estimator("exact"), 394)]
+    with pytest.raises(InputError, match="which estimator"):
+        requests([])
+
+
+def test_many_players() -> None:
+    worth = np.linspace(-1, 1, 196)
+    for name in SAMPLED:
+        if not ESTIMATORS[name].costly:
+            made = hlx.estimate(lambda rows: rows @ worth, 196, name, 900, regions=hlx.Grid(14, 14))
+            assert made.n_evaluations <= 900 and made.map.shape == (14, 14)
+            if ESTIMATORS[name].consistent:
+                np.testing.assert_allclose(made.values.sum(), worth.sum(), atol=1e-8)
+
+
+def test_bad_requests() -> None:
+    game = function_of(table_of(6))
+    for arguments, message in (
+        ({"n_players": None}, "how many players"),
+        ({"estimator": "lime"}, "unknown estimator 'lime'; there are exact, permutation"),
+        ({"estimator": "leverage"}, "say how many with a budget"),
+        ({"estimator": "leverage", "budget": 3}, "too small for 6 regions; use at least"),
+        ({"budget": 10}, "all 64 coalitions"),
+        ({"estimator": "leverage", "budget": 40, "regions": hlx.Grid(2, 2)}, "6 players, the regions are 4"),
+        ({"estimator": "leverage", "tolerance": 0.0}, "positive share"),
+        ({"estimator": "leverage", "tolerance": float("nan")}, "positive share"),
+        ({"estimator": "partition", "tolerance": 0.1}, "gives no standard errors .* permutation"),
+        ({"estimator": "leverage", "tolerance": 0.1, "budget": 3}, "too small"),
+    ):
+        with pytest.raises(InputError, match=message):
+            hlx.estimate(game, **{"n_players": 6, **arguments})
+    with pytest.raises(InputError, match="expected .* real numbers for .* coalitions"):
+        hlx.estimate(lambda rows: rows.sum(), 6, "leverage", 40)
+    with pytest.raises(NonFiniteScoreError, match="inf .*players? .* of 6 shown"):
+        hlx.estimate(lambda rows: np.where(rows.sum(axis=1) == 5, np.inf, 0.0), 6, "leverage", 40)
