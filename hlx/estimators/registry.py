@@ -15,11 +15,12 @@ from hlx.estimators.owen import OWEN
 from hlx.estimators.partition import PARTITION
 from hlx.estimators.permutation import PERMUTATION
 from hlx.estimators.rise import RISE
+from hlx.estimators.svarm import SVARM
 from hlx.regions import Regions
 
 ESTIMATORS = {
     estimator.name: estimator
-    for estimator in (EXACT, PERMUTATION, KERNEL, LEVERAGE, OWEN, PARTITION, OCCLUSION, RISE)
+    for estimator in (EXACT, PERMUTATION, KERNEL, LEVERAGE, SVARM, OWEN, PARTITION, OCCLUSION, RISE)
 }
 
 
@@ -88,9 +89,7 @@ def check_affordable(estimator: Estimator, n: int, budget: int | None) -> None:
             )
     elif budget is None:
         if estimator.needs_budget:
-            raise InputError(
-                f"{estimator.name} samples coalitions: say how many with a budget"
-            )
+            raise InputError(f"{estimator.name} samples coalitions: say how many with a budget")
     elif budget < (least := min(estimator.least_budget(n), 1 << n)):
         raise InputError(
             f"{estimator.name}: a budget of {budget} evaluations is too small for {n} regions; "
