@@ -3,15 +3,18 @@
 from hlx.plot.files import check_picture, figure_bytes, save_contact_sheet, save_figure, save_overlay
 from hlx.plot.notebook import notebook_html
 from hlx.plot.overlay import Panel, contact_sheet, overlay_figure
+from hlx.plot.pairs import PairPanel, pairs_sheet
 from hlx.plot.terminal import region_list, terminal_map
 
 __all__ = [
+    "PairPanel",
     "Panel",
     "check_picture",
     "contact_sheet",
     "figure_bytes",
     "notebook_html",
     "overlay_figure",
+    "pairs_sheet",
     "region_list",
     "save_contact_sheet",
     "save_figure",

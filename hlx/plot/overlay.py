@@ -101,8 +101,8 @@ def contact_sheet(panels: Sequence[Panel]) -> "matplotlib.figure.Figure":
         raise InputError("plot: no explanation to draw")
     from matplotlib.figure import Figure
 
-    texts = [_text(panel) for panel in panels]
-    titles = [_wrapped(panel.title or "", 76, most=1) for panel in panels]
+    texts = [panel_text(panel) for panel in panels]
+    titles = [wrapped(panel.title or "", 76, most=1) for panel in panels]
     heads = [0.26 * len(lines) for lines in titles]
     feet = [0.14 + 0.185 * len(lines) + 0.16 for lines in texts]
     top, gap, left, bar = 0.34, 0.10, 0.12, 0.94
@@ -114,35 +114,35 @@ def contact_sheet(panels: Sequence[Panel]) -> "matplotlib.figure.Figure":
     for row, (panel, lines, head, foot) in enumerate(zip(panels, texts, heads, feet, strict=True)):
         for title in titles[row]:
             above = y if row else y + top - 0.12  # the first row's column names lie below its title
-            _write(figure, left, above, title, size=10.5, weight="bold", va="top")
+            write_text(figure, left, above, title, size=10.5, weight="bold", va="top")
         y -= head + _PANEL
         boxes = [(left + k * (_PANEL + gap), y, _PANEL, _PANEL) for k in range(3)]
-        axes = [figure.add_axes(_fraction(box, width, height)) for box in boxes]
+        axes = [figure.add_axes(fraction(box, width, height)) for box in boxes]
         bar_box = (left + 3 * _PANEL + 2 * gap + 0.1, y, 0.11, _PANEL)
-        _draw_row(figure, axes, _fraction(bar_box, width, height), panel)
+        _draw_row(figure, axes, fraction(bar_box, width, height), panel)
         if row == 0:
             names = ("image", "hidden regions show", "Shapley values")
             for axis, name in zip(axes, names, strict=True):
                 axis.set_title(name, fontsize=9, color=_FAINT, pad=4)
         for k, (colour, text) in enumerate(lines):
-            _write(figure, left, y - 0.12 - 0.185 * k, text, size=9.5, color=colour, va="top")
+            write_text(figure, left, y - 0.12 - 0.185 * k, text, size=9.5, color=colour, va="top")
         y -= foot
     return figure
 
 
-def _text(panel: Panel) -> list[tuple[str, str]]:
+def panel_text(panel: Panel) -> list[tuple[str, str]]:
     written = [(_RED, f"caption: {panel.caption}")]
     if panel.foil is not None:
         written.append((_BLUE, f"foil: {panel.foil}"))
-    return [(colour, line) for colour, text in written for line in _wrapped(text)]
+    return [(colour, line) for colour, text in written for line in wrapped(text)]
 
 
-def _wrapped(text: str, columns: int = 92, most: int = 4) -> list[str]:
+def wrapped(text: str, columns: int = 92, most: int = 4) -> list[str]:
     lines = textwrap.wrap(" ".join(text.split()), columns, subsequent_indent="    ")
     return [*lines[: most - 1], lines[most - 1][: columns - 1] + "…"] if len(lines) > most else lines
 
 
-def _write(figure: "matplotlib.figure.Figure", x: float, y: float, text: str, **style: Any) -> None:
+def write_text(figure: "matplotlib.figure.Figure", x: float, y: float, text: str, **style: Any) -> None:
     width, height = figure.get_size_inches()
     size = style.pop("size")
     style.setdefault("color", _INK)
@@ -150,7 +150,7 @@ def _write(figure: "matplotlib.figure.Figure", x: float, y: float, text: str, **
     figure.text(x / width, y / height, text, fontsize=size, parse_math=False, **style)
 
 
-def _fraction(box: tuple[float, float, float, float], width: float, height: float) -> Any:
+def fraction(box: tuple[float, float, float, float], width: float, height: float) -> Any:
     x, y, w, h = box
     return (x / width, y / height, w / width, h / height)
 
@@ -173,14 +173,14 @@ def _draw_row(
     limit = float(np.abs(panel.values).max()) or 1.0
     scale = ScalarMappable(Normalize(-limit, limit), diverging_colours())
     labels = panel.regions.labels(side)
-    for axis, shown in zip(axes, (panel.image, panel.hidden, _overlaid(panel, labels, scale)), strict=True):
+    for axis, shown in zip(axes, (panel.image, panel.hidden, overlaid(panel, labels, scale)), strict=True):
         axis.imshow(shown, interpolation="nearest", extent=(0, side, side, 0))
         axis.set_xticks([])
         axis.set_yticks([])
         for spine in axis.spines.values():
             spine.set_linewidth(0.6)
             spine.set_color(_FAINT)
-    _draw_borders(axes[2], labels)
+    draw_borders(axes[2], labels)
     regions = panel.regions
     if isinstance(regions, Grid) and max(regions.rows, regions.cols) <= MAX_NUMBERED:
         _draw_numbers(axes[2], panel.values, regions, side, limit)
@@ -194,7 +194,7 @@ def _draw_row(
         colour_bar.ax.set_xlabel("foil", fontsize=7.5, color=_BLUE, labelpad=3)
 
 
-def _overlaid(
+def overlaid(
     panel: Panel, labels: Int[np.ndarray, "side side"], scale: Any
 ) -> Float[np.ndarray, "side side 3"]:
     """The map's colours darkened by the image's greys; the brightest pixels show the colour bar's colours."""
@@ -205,7 +205,7 @@ def _overlaid(
     return colours[labels] * (1 - _SHADE + _SHADE * shade[..., None])
 
 
-def _draw_borders(axis: "matplotlib.axes.Axes", labels: Int[np.ndarray, "side side"]) -> None:
+def draw_borders(axis: "matplotlib.axes.Axes", labels: Int[np.ndarray, "side side"]) -> None:
     from matplotlib.collections import LineCollection
 
     # A segment lies between two pixels whose labels differ.
@@ -232,7 +232,7 @@ def _draw_numbers(
         text = axis.text(
             (left[col] + left[col + 1]) / 2,
             (top[row] + top[row + 1]) / 2,
-            _number(value, limit),
+            value_text(value, limit),
             ha="center",
             va="center",
             fontsize=size,
@@ -242,7 +242,7 @@ def _draw_numbers(
             text.set_path_effects([withStroke(linewidth=1.6, foreground="white", alpha=0.6)])
 
 
-def _number(value: float, limit: float) -> str:
+def value_text(value: float, limit: float) -> str:
     if limit < 1e-3:
         return f"{value:+z.0e}".replace("-", "\N{MINUS SIGN}")
     decimals = 3 if limit < 0.1 else 2 if limit < 10 else 1 if limit < 100 else 0

@@ -3,7 +3,9 @@
 Tables hold the values of all 2^n coalitions of a game; bit i of the index is set when player i is shown.
 """
 
+from .derivatives import derivative_sums
+from .index_weights import derivative_weights
 from .moebius_transform import moebius
 from .values import banzhaf, shapley
 
-__all__ = ["banzhaf", "moebius", "shapley"]
+__all__ = ["banzhaf", "derivative_sums", "derivative_weights", "moebius", "shapley"]

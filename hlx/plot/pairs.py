@@ -1,0 +1,269 @@
+"""Pictures of interactions: image | the single regions' values with the strongest pairs as curves over them.
+
+As in :mod:`hlx.plot.overlay`, matplotlib is used through its objects alone.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float64, Int
+
+from hlx.errors import InputError
+from hlx.plot.overlay import (
+    MAX_NUMBERED,
+    Panel,
+    draw_borders,
+    fraction,
+    overlaid,
+    panel_text,
+    value_text,
+    wrapped,
+    write_text,
+)
+from hlx.regions import Grid, Regions
+
+if TYPE_CHECKING:
+    import matplotlib.axes
+    import matplotlib.colors
+    import matplotlib.figure
+
+Pair = tuple[tuple[int, int], float]
+
+MAX_LISTED = 12
+"""So many pairs are numbered and listed beside the map; the others are drawn alone."""
+
+_RED, _BLUE, _INK, _FAINT = "#b2182b", "#2166ac", "#222222", "#666666"
+_PANEL = 3.1  # inches
+_PALEST = 0.27  # of either end of the colours is left to the curves, which would drown in the map otherwise
+_WIDTHS = (1.0, 5.0)  # points, of no interaction and of the strongest
+
+
+@dataclass(frozen=True)
+class PairPanel:
+    """The interactions of one image, ready to be drawn.
+
+    Parameters
+    ----------
+    panel : Panel
+        Its `values` are those of the single regions.
+    pairs : sequence of ((i, j), value)
+        Strongest first, as `InteractionValues.strongest` gives them.
+    index : str
+        What the values are, such as k-SII.
+
+    Raises
+    ------
+    InputError
+        A pair is not of two different regions, or its value is not finite.
+    """
+
+    panel: Panel
+    pairs: Sequence[Pair]
+    index: str
+
+    def __post_init__(self) -> None:
+        n = self.panel.regions.n_players
+        for (i, j), value in self.pairs:
+            if i == j or not (0 <= i < n and 0 <= j < n) or not np.isfinite(value):
+                raise InputError(f"plot: expected pairs of {n} regions and numbers, found {(i, j)}: {value}")
+
+
+def region_name(region: int, regions: Regions | None) -> str:
+    """A region in a list: (row, column) of a grid, from (0, 0) at the top left, else its number."""
+    if isinstance(regions, Grid):
+        row, column = divmod(region, regions.cols)
+        return f"({row}, {column})"
+    return str(region)
+
+
+def signed_number(value: float, limit: float) -> str:
+    """A value as it is listed: three digits of the largest magnitude in the list, `limit`."""
+    if not 1e-4 <= limit < 1e5:
+        return f"{value:+z.2e}"
+    return f"{value:+z.{max(0, 2 - math.floor(math.log10(limit)))}f}"
+
+
+def pairs_sheet(panels: Sequence[PairPanel]) -> "matplotlib.figure.Figure":
+    """Several images' interactions, one per row, each with scales of its own.
+
+    Raises
+    ------
+    InputError
+        There is nothing to draw.
+    """
+    if not panels:
+        raise InputError("plot: no interactions to draw")
+    from matplotlib.figure import Figure
+
+    texts = [panel_text(one.panel) for one in panels]
+    titles = [wrapped(one.panel.title or "", 80, most=1) for one in panels]
+    heads = [0.3 + 0.22 * len(lines) for lines in titles]
+    feet = [0.14 + 0.185 * len(lines) + 0.16 for lines in texts]
+    left, gap, bar, listed = 0.12, 0.10, 0.98, 2.2
+    width = left + 2 * _PANEL + gap + bar + listed
+    height = sum(heads) + sum(feet) + _PANEL * len(panels)
+    figure = Figure(figsize=(width, height), dpi=150, facecolor="white")
+    y = height
+    for one, lines, title, head, foot in zip(panels, texts, titles, heads, feet, strict=True):
+        for text in title:
+            write_text(figure, left, y - 0.08, text, size=10.5, weight="bold", va="top")
+        y -= head + _PANEL
+        boxes = [(left + k * (_PANEL + gap), y, _PANEL, _PANEL) for k in range(2)]
+        axes = [figure.add_axes(fraction(box, width, height)) for box in boxes]
+        right = left + 2 * _PANEL + gap
+        _draw_row(figure, axes, fraction((right + 0.1, y, 0.11, _PANEL), width, height), one)
+        _write_list(figure, right + bar, y + _PANEL, one)
+        for k, (colour, text) in enumerate(lines):
+            write_text(figure, left, y - 0.12 - 0.185 * k, text, size=9.5, color=colour, va="top")
+        y -= foot
+    return figure
+
+
+def centres(regions: Regions, side: int) -> Float64[np.ndarray, "n 2"]:
+    """For every region the (x, y) of the middle of its pixel that is nearest to their mean."""
+    labels = regions.labels(side)
+    found = np.empty((regions.n_players, 2))
+    for region in range(regions.n_players):
+        points = np.argwhere(labels == region)[:, ::-1]
+        mean = points.mean(axis=0)
+        found[region] = points[((points - mean) ** 2).sum(axis=1).argmin()] + 0.5
+        if isinstance(regions, Grid):  # a rectangle's mean is its middle
+            found[region] = mean + 0.5
+    return found
+
+
+def _draw_row(
+    figure: "matplotlib.figure.Figure", axes: Sequence["matplotlib.axes.Axes"], bar: Any, one: PairPanel
+) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    panel, side = one.panel, one.panel.image.shape[0]
+    limit = float(np.abs(panel.values).max()) or 1.0
+    scale = ScalarMappable(Normalize(-limit, limit), _pale_colours())
+    labels = panel.regions.labels(side)
+    names = ("image", f"{one.index} of regions (colour) and of pairs (curves)")
+    for axis, name, shown in zip(axes, names, (panel.image, overlaid(panel, labels, scale)), strict=True):
+        axis.imshow(shown, interpolation="nearest", extent=(0, side, side, 0))
+        axis.set(xticks=[], yticks=[])
+        axis.set_title(name, fontsize=9, color=_FAINT, pad=4)
+        for spine in axis.spines.values():
+            spine.set(linewidth=0.6, color=_FAINT)
+    draw_borders(axes[1], labels)
+    _draw_corner_numbers(axes[1], panel, labels, limit)
+    _draw_pairs(axes[1], one.pairs, panel.regions, side)
+    colour_bar = figure.colorbar(scale, cax=figure.add_axes(bar))
+    colour_bar.outline.set_linewidth(0.6)
+    colour_bar.ax.tick_params(labelsize=7.5, width=0.6, length=2.5, colors=_INK)
+    colour_bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:z.3g}".replace("-", "\N{MINUS SIGN}"))
+    colour_bar.set_label(f"{one.index} of single regions ({panel.unit})", fontsize=8.5, color=_INK)
+    colour_bar.ax.set_title("caption", fontsize=7.5, color=_RED, pad=4)
+    if panel.foil is not None:
+        colour_bar.ax.set_xlabel("foil", fontsize=7.5, color=_BLUE, labelpad=3)
+
+
+def _pale_colours() -> "matplotlib.colors.Colormap":
+    import matplotlib
+    from matplotlib.colors import ListedColormap
+
+    from hlx.plot.overlay import COLOURS
+
+    return ListedColormap(matplotlib.colormaps[COLOURS](np.linspace(_PALEST, 1 - _PALEST, 256)))
+
+
+def _draw_corner_numbers(
+    axis: "matplotlib.axes.Axes", panel: Panel, labels: Int[np.ndarray, "side side"], limit: float
+) -> None:
+    """The values of small grids, in the upper left corners: the middles are where curves end."""
+    regions = panel.regions
+    if not isinstance(regions, Grid) or max(regions.rows, regions.cols) > MAX_NUMBERED:
+        return
+    side = len(labels)
+    for player, value in enumerate(panel.values):
+        top, left = np.argwhere(labels == player)[0]
+        axis.text(
+            left + 0.012 * side,
+            top + 0.014 * side,
+            value_text(float(value), limit),
+            ha="left",
+            va="top",
+            fontsize=6.5,
+            color=_INK,
+        )
+
+
+def _draw_pairs(axis: "matplotlib.axes.Axes", pairs: Sequence[Pair], regions: Regions, side: int) -> None:
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+    from matplotlib.patheffects import Normal, Stroke
+
+    middles = centres(regions, side)
+    strongest = max((abs(value) for _, value in pairs), default=0.0) or 1.0
+    for rank, ((i, j), value) in reversed(list(enumerate(pairs, 1))):  # the strongest lie on top
+        width = _WIDTHS[0] + (_WIDTHS[1] - _WIDTHS[0]) * abs(value) / strongest
+        bend = _bend(middles[i], middles[j], side)
+        curve = Path([middles[i], bend, middles[j]], [Path.MOVETO, Path.CURVE3, Path.CURVE3])
+        effects = [Stroke(linewidth=width + 1.6, foreground="white"), Normal()]
+        colour = _RED if value > 0 else _BLUE
+        drawn = PathPatch(curve, fill=False, edgecolor=colour, linewidth=width, capstyle="round")
+        drawn.set_path_effects(effects)
+        drawn.set_zorder(3)
+        axis.add_patch(drawn)
+        if rank <= MAX_LISTED:
+            x, y = (middles[i] + 2 * bend + middles[j]) / 4
+            circle = {
+                "boxstyle": "circle,pad=0.18",
+                "facecolor": "white",
+                "edgecolor": colour,
+                "linewidth": 0.8,
+            }
+            axis.text(
+                x, y, str(rank), fontsize=6, color=_INK, ha="center", va="center", bbox=circle, zorder=5
+            )
+    ends = sorted({region for pair, _ in pairs for region in pair})
+    if ends:
+        x, y = middles[ends].T
+        if not isinstance(regions, Grid):  # its regions are listed by numbers that nothing else shows
+            halo = [Stroke(linewidth=1.8, foreground="white"), Normal()]
+            for end in ends:
+                right, up = middles[end] + (0.02 * side, -0.02 * side)
+                number = axis.text(right, up, str(end), fontsize=7.5, weight="bold", color=_INK, zorder=6)
+                number.set_path_effects(halo)
+        axis.scatter(x, y, s=14, color="white", edgecolors=_INK, linewidths=0.8, zorder=4)
+    axis.set(xlim=(0, side), ylim=(side, 0))
+
+
+def _bend(
+    start: Float64[np.ndarray, "2"], end: Float64[np.ndarray, "2"], side: int
+) -> Float64[np.ndarray, "2"]:
+    """The control point of a curve, off its middle towards the middle of the image.
+
+    So that a curve along a row leaves the regions between its ends free, and none leaves the image.
+    """
+    middle, along = (start + end) / 2, end - start
+    across = np.array([-along[1], along[0]])
+    inwards = across @ (side / 2 - middle)
+    return middle + 0.28 * across * (1.0 if inwards >= 0 else -1.0)
+
+
+def _write_list(figure: "matplotlib.figure.Figure", x: float, top: float, one: PairPanel) -> None:
+    """Rank, regions and value of the strongest pairs."""
+    grid = isinstance(one.panel.regions, Grid)
+    heading = "strongest pairs, as (row, column)" if grid else "strongest pairs of regions"
+    write_text(figure, x, top, heading if one.pairs else "no pairs", size=8.5, color=_FAINT, va="top")
+    limit = max((abs(value) for _, value in one.pairs), default=1.0)
+    for rank, ((i, j), value) in enumerate(one.pairs[:MAX_LISTED], 1):
+        y = top - 0.08 - 0.21 * rank
+        first, second = (region_name(region, one.panel.regions) for region in (i, j))
+        write_text(figure, x + 0.16, y, str(rank), size=8.5, va="top", ha="right")
+        write_text(figure, x + 0.26, y, f"{first} \N{EN DASH} {second}", size=8.5, va="top")
+        colour = _RED if value > 0 else _BLUE
+        number = signed_number(value, limit).replace("-", "\N{MINUS SIGN}")
+        write_text(figure, x + 1.95, y, number, size=8.5, color=colour, va="top", ha="right")
+    hidden = len(one.pairs) - MAX_LISTED
+    if hidden > 0:
+        y = top - 0.08 - 0.21 * (MAX_LISTED + 1)
+        write_text(figure, x + 0.26, y, f"and {hidden} weaker", size=8.5, color=_FAINT, va="top")
