@@ -1,0 +1,282 @@
+"""``hlx bench``: estimators side by side on games whose exact values are known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hlx.cli.terminal import progress_bar
+from hlx.errors import InputError
+from hlx.files import check_output
+
+if TYPE_CHECKING:
+    from hlx.bench import BenchmarkGame
+    from hlx.regions import Grid
+
+_FILE = click.Path(path_type=Path)
+_MODEL_OPTIONS = ("model", "images", "background", "dtype", "batch_size")
+_STDOUT = Path("-")
+
+
+@click.group()
+def bench() -> None:
+    """Compare estimators on games whose exact values are known.
+
+    \b
+    Example:
+      hlx bench estimators results.h5 --budgets 82,179,394 --plot errors.png
+    """
+
+
+@bench.command()
+@click.argument("files", nargs=-1, type=_FILE)
+@click.option(
+    "--key", "keys", multiple=True, metavar="NAME", help="Array of an .npz that holds the tables; repeatable."
+)
+@click.option(
+    "--stimuli", multiple=True, type=_FILE, metavar="FILE", help="Stimuli to sweep with --model, for games."
+)
+@click.option(
+    "--images", multiple=True, type=_FILE, metavar="DIR", help="Folder to find their images in; repeatable."
+)
+@click.option(
+    "--model",
+    default="clip-scenes",
+    show_default=True,
+    metavar="NAME|DIR|HUB-ID",
+    help="What scores --stimuli.",
+)
+@click.option(
+    "--grid",
+    metavar="RxC",
+    help="Regions of --stimuli (4x4 by default), or how the players of arrays lie (not known by default).",
+)
+@click.option(
+    "--background",
+    type=click.Choice(["blur", "mean", "black"]),
+    default="blur",
+    show_default=True,
+    help="What hidden regions of --stimuli show.",
+)
+@click.option("--dtype", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True)
+@click.option(
+    "--batch-size", default="auto", show_default=True, metavar="auto|N", help="Coalitions per batch."
+)
+@click.option("--games", "most", type=int, metavar="N", help="Take the first N games.  [default: all]")
+@click.option("--estimators", "names", metavar="A,B,...", help="Estimators.  [default: all that sample]")
+@click.option(
+    "--budgets",
+    metavar="N,N,...",
+    help="Distinct coalitions to spend.  [default: eight, from n + 1 to the lesser of 2^n and 20,000]",
+)
+@click.option("--repeats", type=int, default=30, show_default=True, help="Seeds per estimator and budget.")
+@click.option(
+    "--costly-repeats", type=int, default=5, show_default=True, help="The most for costly estimators."
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Repeat r uses seed + r."
+)
+@click.option("--top", type=int, default=5, show_default=True, help="k of Precision@k of |phi|.")
+@click.option(
+    "--level", type=float, default=0.95, show_default=True, help="Of the intervals whose coverage is counted."
+)
+@click.option("--faithfulness", is_flag=True, help="Also the areas under insertion and deletion curves.")
+@click.option(
+    "--measure",
+    "tables",
+    multiple=True,
+    metavar="NAME",
+    help="Table to print; repeatable: mse, ratio, coverage, seconds (the default), mae, relative_error, "
+    "precision, spearman, kendall, evaluations, sampling, evaluation, solving, insertion, deletion; or all.",
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=_FILE,
+    metavar="FILE|-",
+    help="All measures as JSON; - prints it instead of tables.",
+)
+@click.option("--plot", type=_FILE, metavar="FILE.png|.pdf", help="Mean squared error against budget.")
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+@click.pass_context
+def estimators(
+    ctx: click.Context,
+    files: tuple[Path, ...],
+    keys: tuple[str, ...],
+    stimuli: tuple[Path, ...],
+    images: tuple[Path, ...],
+    grid: str | None,
+    most: int | None,
+    names: str | None,
+    budgets: str | None,
+    repeats: int,
+    costly_repeats: int,
+    seed: int,
+    top: int,
+    level: float,
+    faithfulness: bool,
+    tables: tuple[str, ...],
+    json_file: Path | None,
+    plot: Path | None,
+    force: bool,
+    **options: str,
+) -> None:
+    """Rank estimators on games: their error, the coverage of their intervals and their time, at each budget.
+
+    FILES are results of `hlx explain --out` with their tables, or .npz and .npy arrays of tables, shape
+    (2^n,) or (games, 2^n), bit i of the last index set when player i is shown. With --stimuli the games are
+    swept first. Estimators are then replayed on the tables: no coalition is evaluated twice.
+
+    \b
+    Examples:
+      hlx bench estimators maps.h5
+      hlx bench estimators games.npz --key values --grid 4x4 --budgets 82,394,1895 --plot errors.png
+      hlx bench estimators --stimuli scenes.csv --model clip-scenes --games 10 --json errors.json
+    """
+    _check_options(ctx, files, stimuli, json_file, plot, force)
+    _check_counts(most, repeats, costly_repeats, top)
+    budget_list = None if budgets is None else _integers("--budgets", budgets)
+    regions = _grid(grid)
+
+    from hlx.bench import TITLES, benchmark_estimators, report, save_plot
+    from hlx.bench.report import DEFAULT_TABLES
+    from hlx.estimators import get_estimator
+
+    shown = tuple(TITLES) if "all" in tables else tables or DEFAULT_TABLES
+    unknown = [name for name in shown if name not in TITLES]
+    if unknown:
+        raise InputError(f"--measure {unknown[0]!r}: expected all, {', '.join(TITLES)}")
+    chosen = None if names is None else [name.strip() for name in names.split(",")]
+    for name in chosen or []:
+        get_estimator(name)
+
+    known = _from_files(files, keys, regions, most, stimuli)
+    if stimuli and (most is None or len(known) < most):
+        known += _from_model(stimuli, images, regions, None if most is None else most - len(known), options)
+    with progress_bar("running estimators") as progress:
+        result = benchmark_estimators(
+            known,
+            chosen,
+            budget_list,
+            repeats=repeats,
+            costly_repeats=costly_repeats,
+            seed=seed,
+            top=top,
+            level=level,
+            faithfulness=faithfulness,
+            progress=progress,
+        )
+    if json_file is not None:
+        text = json.dumps(result.as_dict(), indent=2, allow_nan=False) + "\n"
+        if json_file == _STDOUT:
+            click.echo(text, nl=False)
+        else:
+            from hlx.files import write_bytes
+
+            write_bytes(json_file, text.encode())
+    if json_file != _STDOUT:
+        click.echo(report(result, shown))
+    if plot is not None:
+        save_plot(plot, result)
+    for path in (json_file, plot):
+        if path is not None and path != _STDOUT:
+            click.echo(f"written: {path}", err=True)
+
+
+def _check_options(
+    ctx: click.Context,
+    files: Sequence[Path],
+    stimuli: Sequence[Path],
+    json_file: Path | None,
+    plot: Path | None,
+    force: bool,
+) -> None:
+    if not files and not stimuli:
+        raise InputError("which games? give FILES (.h5, .npz, .npy), or --stimuli to sweep with --model")
+    if not stimuli:
+        for name in _MODEL_OPTIONS:
+            if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+                raise InputError(f"--{name.replace('_', '-')} is for games of a model: give --stimuli FILE")
+    outputs = [path for path in (json_file, plot) if path is not None and path != _STDOUT]
+    if plot is not None and plot.suffix.lower() not in (".png", ".pdf"):
+        raise InputError(f"{plot}: expected a name that ends in .png or .pdf")
+    for path in outputs:
+        if path.resolve() in [given.resolve() for given in (*files, *stimuli)]:
+            raise InputError(f"{path}: is an input, it will not be replaced; name another file")
+        check_output(path, force)
+
+
+def _check_counts(most: int | None, repeats: int, costly_repeats: int, top: int) -> None:
+    counts = {"--games": most, "--repeats": repeats, "--costly-repeats": costly_repeats, "--top": top}
+    for name, value in counts.items():
+        if value is not None and value < 1:
+            raise InputError(f"{name} {value}: expected at least 1")
+
+
+def _integers(option: str, text: str) -> list[int]:
+    numbers = []
+    for part in text.split(","):
+        try:
+            numbers.append(int(part))
+        except ValueError:
+            raise InputError(
+                f"{option} {text}: expected whole numbers with commas between, found {part.strip()!r}"
+            ) from None
+        if numbers[-1] < 1:
+            raise InputError(f"{option} {text}: expected numbers of evaluations, found {numbers[-1]}")
+    return numbers
+
+
+def _grid(text: str | None) -> Grid | None:
+    from hlx.regions import Grid
+
+    return None if text is None else Grid.parse(text)
+
+
+def _from_files(
+    files: Sequence[Path],
+    keys: Sequence[str],
+    regions: Grid | None,
+    most: int | None,
+    stimuli: Sequence[Path],
+) -> list[BenchmarkGame]:
+    from hlx.bench.games import RESULT_ENDINGS, read_games
+
+    endings = {file.suffix.lower() for file in files}
+    if keys and ".npz" not in endings:
+        raise InputError(f"--key {keys[0]}: names an array of an .npz, and there is none among the files")
+    if regions is not None and endings and endings <= set(RESULT_ENDINGS) and not stimuli:
+        raise InputError("--grid was settled when the results were made: leave it out")
+    games: list[BenchmarkGame] = []
+    for file in files:
+        games += read_games(file, keys if file.suffix.lower() == ".npz" else (), regions)
+    return games[:most]
+
+
+def _from_model(
+    stimuli: Sequence[Path],
+    images: Sequence[Path],
+    regions: Grid | None,
+    most: int | None,
+    options: dict[str, str],
+) -> list[BenchmarkGame]:
+    from hlx.bench.games import games_from_model, stimuli_of
+    from hlx.models import load_model
+    from hlx.models.batches import parse_batch
+
+    batch_size = parse_batch(options["batch_size"])
+    chosen = stimuli_of(stimuli, images, most)
+    model = load_model(options["model"], dtype=options["dtype"])
+    with progress_bar("sweeping images") as progress:
+        return games_from_model(
+            model,
+            chosen,
+            regions,
+            background=options["background"],
+            batch_size=batch_size,
+            progress=progress,
+        )

@@ -1,0 +1,350 @@
+"""Replaying estimators on tables: what they cost, how they are measured, and that seeds settle everything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jaxtyping import Float
+
+from hlx.attribution import Attribution
+from hlx.bench import (
+    BenchmarkGame,
+    BenchmarkResult,
+    benchmark_estimators,
+    benchmark_figure,
+    default_budgets,
+    games_from_attributions,
+    joined,
+    markdown,
+    read_games,
+    report,
+)
+from hlx.bench.plot import spread
+from hlx.bench.report import text_table, uncertain
+from hlx.bench.result import Summary, summarise
+from hlx.coalitions import all_rows, ids_from_rows
+from hlx.errors import InputError, NonFiniteScoreError
+from hlx.estimators import Estimate, Estimator, Plan
+from hlx.kernels import shapley
+from hlx.regions import Grid, Regions
+from hlx.store import save
+
+
+@dataclass(frozen=True, eq=False)
+class FakePlan(Plan):
+    """Solves for the exact values, which it takes from a table of its own, plus noise of a known size."""
+
+    truth: np.ndarray
+    noise: np.ndarray
+
+    def solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
+        phi = self.truth[: len(values)] + self.noise[: len(values)]
+        return Estimate(phi, np.full(phi.shape, 0.1))
+
+
+def fake(tables: np.ndarray, name: str = "fake", size: float = 0.1, **options: object) -> Estimator:
+    """An estimator with normal errors of standard deviation `size`, and standard errors of 0.1."""
+    truth = shapley(tables)
+
+    def plan(n: int, budget: int, rng: np.random.Generator, regions: Regions | None) -> FakePlan:
+        proper = 1 + rng.permutation((1 << n) - 2)[: budget - 2]
+        rows = all_rows(n)[np.concatenate([[0], proper, [-1]])]
+        return FakePlan(rows, truth, size * rng.normal(size=truth.shape))
+
+    settings = {"least_budget": lambda n: n + 1, "consistent": False, **options}
+    return Estimator(name, "for tests", plan, **settings)  # type: ignore[arg-type]
+
+
+def tables(g: int = 3, n: int = 5, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(g, 1 << n))
+
+
+def numbers(result: BenchmarkResult) -> dict[tuple[str, int, str], list[float]]:
+    """All samples but the seconds."""
+    return {
+        (row.estimator, row.budget, name): samples.tolist()
+        for row in result.rows
+        for name, samples in row.samples.items()
+        if name not in ("sampling", "evaluation", "solving")
+    }
+
+
+# --- running
+
+
+def test_every_estimator_runs_at_every_budget_it_can() -> None:
+    made = tables()
+    cheap, dear = fake(made), fake(made, "dear", costly=True, least_budget=lambda n: 20)
+    result = benchmark_estimators(made, [cheap, dear], [8, 24], repeats=7, costly_repeats=2)
+    assert [(row.estimator, row.budget, row.repeats) for row in result.rows] == [
+        ("fake", 8, 7),
+        ("fake", 24, 7),
+        ("dear", 24, 2),
+    ]
+    assert [(s.estimator, s.budget, s.least_budget) for s in result.skipped] == [("dear", 8, 20)]
+    for row in result.rows:
+        assert row.samples["mse"].shape == (row.repeats, 3)
+        assert (row.samples["evaluations"] == row.budget).all()
+
+
+def test_noise_is_measured_and_covered() -> None:
+    made = tables(8, 6)
+    result = benchmark_estimators(made, [fake(made), fake(made, "wide", 0.3)], [10], repeats=100)
+    own, wide = (result.row(name, 10) for name in ("fake", "wide"))
+    assert own is not None and wide is not None
+    mse, coverage = own.summary("mse"), own.summary("coverage")
+    assert mse is not None and coverage is not None and mse.sem is not None
+    assert mse.mean == pytest.approx(0.01, abs=4 * mse.sem)
+    assert coverage.mean == pytest.approx(0.95, abs=0.015)
+    ratio = result.ratio(wide, reference="fake")
+    assert ratio is not None and ratio.low < 9 < ratio.high
+    assert ratio.value == pytest.approx(wide.samples["mse"].mean() / own.samples["mse"].mean())
+
+
+def test_a_perfect_estimator_has_no_error_and_no_ratio() -> None:
+    made = tables()
+    result = benchmark_estimators(made, [fake(made, "leverage", 0.0)], [8], repeats=2)
+    [row] = result.rows
+    assert (row.samples["mse"] == 0).all() and (row.samples["kendall"] == 1).all()
+    assert result.ratio(row) is None
+    with pytest.raises(InputError, match="log scale"):
+        benchmark_figure(result)
+
+
+def test_all_coalitions_make_every_estimator_exact() -> None:
+    made = tables()
+    sampled = fake(made, consistent=True)
+    result = benchmark_estimators(made, [sampled, "exact"], [16, 32], repeats=2)
+    for name in ("fake", "exact"):
+        row = result.row(name, 32)
+        assert row is not None and row.samples["mse"].max() < 1e-25
+        assert row.summary("coverage") is None
+    assert result.row("exact", 16) is None
+
+
+def test_seeds_settle_everything() -> None:
+    made = tables()
+    runs = [benchmark_estimators(made, [fake(made)], [8, 12], repeats=3, seed=seed) for seed in (4, 4, 5)]
+    first, again, other = map(numbers, runs)
+    assert first == again
+    # Repeat r has seed + r, so that a later start sees the same draws.
+    assert first["fake", 8, "mse"][1:] == other["fake", 8, "mse"][:2]
+
+
+def test_runs_join_into_one() -> None:
+    made = tables()
+    whole = benchmark_estimators(made, [fake(made)], [8, 12], repeats=5, seed=1)
+    parts = [
+        benchmark_estimators(made, [fake(made)], [8, 12], repeats=count, seed=seed)
+        for count, seed in ((2, 1), (3, 3))
+    ]
+    assert numbers(joined(parts)) == numbers(whole)
+    with pytest.raises(InputError, match="games"):
+        joined([whole, benchmark_estimators(made[:2], [fake(made[:2])], [8], repeats=1)])
+
+
+def test_games_of_several_sizes_have_plans_of_their_own() -> None:
+    small, large = tables(1, 3)[0], tables(1, 5)[0]
+    games = [BenchmarkGame("small", small, Grid(1, 3)), BenchmarkGame("large", large)]
+    asked: list[tuple[int, Regions | None]] = []
+
+    def plan(n: int, budget: int, rng: np.random.Generator, regions: Regions | None) -> FakePlan:
+        asked.append((n, regions))
+        truth = shapley({3: small, 5: large}[n])[None]
+        return FakePlan(all_rows(n)[[0, 1, -1]], truth, np.full(truth.shape, float(n)))
+
+    estimator = Estimator("fake", "for tests", plan, lambda n: 3, consistent=False)
+    [row] = benchmark_estimators(games, [estimator], [6], repeats=1).rows
+    assert set(asked) == {(3, Grid(1, 3)), (5, None)}
+    np.testing.assert_allclose(row.samples["mse"], [[9.0, 25.0]])
+
+
+def test_values_come_from_the_right_coalitions() -> None:
+    made = tables(2, 4)
+    seen: list[np.ndarray] = []
+
+    @dataclass(frozen=True, eq=False)
+    class Recorder(Plan):
+        def solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
+            seen.append(values - made[: len(values), ids_from_rows(self.coalitions)])
+            return Estimate(np.zeros((len(values), self.n_players)))
+
+    def plan(n: int, budget: int, rng: np.random.Generator, regions: Regions | None) -> Recorder:
+        return Recorder(rng.permutation(all_rows(n))[:budget])
+
+    benchmark_estimators(made, [Estimator("r", "", plan, lambda n: 1, consistent=False)], [9], repeats=3)
+    assert len(seen) > 2 and not any(difference.any() for difference in seen)
+
+
+def test_faithfulness_is_measured_when_asked_for() -> None:
+    # A game that adds up, with its best player first: insertion rises at once, deletion falls at once.
+    worth = np.array([4.0, 2.0, 1.0])
+    made = (all_rows(3) @ worth)[None]
+    result = benchmark_estimators(made, [fake(made, size=0.0)], [6], repeats=1, faithfulness=True)
+    [row] = result.rows
+    assert row.samples["insertion"] == pytest.approx((0 / 2 + 4 + 6 + 7 / 2) / 3)
+    assert row.samples["deletion"] == pytest.approx((7 / 2 + 3 + 1 + 0 / 2) / 3)
+
+
+def test_model_seconds_are_told_where_all_games_know_them() -> None:
+    made = tables(2)
+    games = [BenchmarkGame(f"{i}", table, None, 0.5 + i) for i, table in enumerate(made)]
+    [row] = (result := benchmark_estimators(games, [fake(made)], [8], repeats=1)).rows
+    assert result.model_seconds and row.samples["evaluation"] == pytest.approx(8 * (0.5 + 1.5) / 2)
+    mixed = [games[0], replace(games[1], seconds_per_evaluation=None)]
+    result = benchmark_estimators(mixed, [fake(made)], [8], repeats=1)
+    assert not result.model_seconds and result.rows[0].samples["evaluation"].max() < 1
+
+
+def test_bad_requests_are_refused() -> None:
+    made = tables()
+    one = fake(made)
+    for arguments, words in [
+        (dict(estimators=["nothing"]), "unknown estimator"),
+        (dict(estimators=[]), "no estimators"),
+        (dict(estimators=[one, one]), "named twice"),
+        (dict(estimators=[one], budgets=[]), "no budgets"),
+        (dict(estimators=[one], budgets=[0]), "found 0"),
+        (dict(estimators=[one], budgets=[3]), "fake 6"),
+        (dict(estimators=[one], repeats=0), "repeats: expected at least 1"),
+        (dict(estimators=[one], level=2.0), "level"),
+    ]:
+        with pytest.raises(InputError, match=words):
+            benchmark_estimators(made, **arguments)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="no games"):
+        benchmark_estimators([], [one])
+
+
+def test_an_estimate_that_is_no_number_is_no_measurement() -> None:
+    made = tables()
+    with pytest.raises(InputError, match="broken: gives NaN"):
+        benchmark_estimators(made, [fake(made, "broken", np.nan)], [8], repeats=1)
+
+
+@pytest.mark.parametrize("n", [1, 2, 4, 16, 20])
+def test_default_budgets_span_what_can_be_spent(n: int) -> None:
+    budgets = default_budgets(n)
+    assert budgets[0] == n + 1 and budgets[-1] == min(1 << n, 20_000)
+    assert budgets == sorted(set(budgets)) and len(budgets) <= 8
+
+
+# --- games
+
+
+def test_games_come_from_results(tmp_path: Path) -> None:
+    [table] = tables(1, 4)
+    kept = Attribution(shapley(table), 0.0, 0.0, 16, Grid(2, 2), "exact", table=table)
+    save(tmp_path / "kept.h5", [kept])
+    [game] = read_games(tmp_path / "kept.h5")
+    np.testing.assert_array_equal(game.table, table)
+    assert game.regions == Grid(2, 2)
+    with pytest.raises(InputError, match=r"a\.h5: attribution 1 .* no table"):
+        games_from_attributions([kept, replace(kept, table=None)], "a.h5")
+
+
+def test_games_come_from_arrays(tmp_path: Path) -> None:
+    many = tables(2, 4)
+    np.save(tmp_path / "one.npy", many[0])
+    np.savez(tmp_path / "many.npz", values=many, game=np.arange(2), other=np.zeros(3))
+    np.savez(tmp_path / "two.npz", values=many, phi=np.zeros((2, 4)))
+    [game] = read_games(tmp_path / "one.npy", regions=Grid(2, 2))
+    assert game.regions == Grid(2, 2)
+    assert [g.name for g in read_games(tmp_path / "many.npz")] == ["many.npz:values[0]", "many.npz:values[1]"]
+    with pytest.raises(InputError, match="values, phi could all be tables"):
+        read_games(tmp_path / "two.npz")
+    chosen = read_games(tmp_path / "two.npz", ["values"])
+    np.testing.assert_array_equal([g.table for g in chosen], many)
+
+
+def test_bad_tables_are_refused() -> None:
+    table = tables(1, 3)[0]
+    with pytest.raises(InputError, match="9 players"):
+        BenchmarkGame("a", np.zeros(512), Grid(4, 4))
+    with pytest.raises(InputError, match=r"\(2\^n,\)"):
+        BenchmarkGame("a", table[:7])
+    table[5] = np.nan
+    with pytest.raises(NonFiniteScoreError, match=r"a: .*players 0, 2 of 3"):
+        BenchmarkGame("a", table)
+
+
+# --- what is said of them
+
+
+def test_summaries_leave_out_what_is_undefined() -> None:
+    found = summarise(np.array([[1.0, np.nan], [2.0, 6.0]]))
+    assert found is not None
+    assert (found.mean, found.quartiles, found.count) == (3.0, (1.5, 2.0, 4.0), 3)
+    assert found.sem == pytest.approx(np.sqrt(7 / 3))
+    assert summarise(np.full((2, 2), np.nan)) is None
+    alone = summarise(np.ones((1, 1)))
+    assert alone is not None and alone.sem is None
+
+
+def test_uncertain_numbers_are_short() -> None:
+    def text(mean: float, sem: float | None) -> str:
+        return uncertain(Summary(mean, sem, (0.0, 0.0, 0.0), 2))
+
+    assert text(0.00134, 0.0002) == "1.3(2)e-3"
+    assert text(0.000998, 0.00001) == "1.0(1)e-3"
+    assert text(0.0, 0.0) == "0"
+    assert text(2.0, None) == "2.0e0"
+
+
+def test_the_report_fits_and_says_what_was_left_out() -> None:
+    made = tables()
+    names = [fake(made, "leverage"), fake(made, "an-estimator-named-at-length", costly=True)]
+    late = fake(made, "late", least_budget=lambda n: 20)
+    result = benchmark_estimators(made, [*names, late], range(8, 24), repeats=4, costly_repeats=3)
+    text = report(result)
+    assert max(map(len, text.splitlines())) <= 100
+    assert "an-estimator-named-at-length*" in text and "* 3 repeats: an-estimator-named-at-length" in text
+    assert "below the least budget: late 20" in text
+    table = markdown(result, "ratio").splitlines()
+    assert {line.count("|") for line in table} == {18} and table[2].count("1.00") == 16
+
+
+def test_a_wide_table_is_cut_into_blocks_that_hold_every_column() -> None:
+    head = ["", *(f"{i:05}" for i in range(13))]
+    text = text_table([head, ["row", *["1"] * 13]], 40)
+    assert max(map(len, text.splitlines())) <= 40
+    assert all(text.count(name) == 1 for name in head[1:])
+
+
+@given(st.lists(st.floats(-2.0, 3.0), min_size=1, max_size=20))
+def test_labels_stay_in_the_picture(wanted: list[float]) -> None:
+    heights = spread(np.sort(np.array(wanted)), 0.05)
+    assert (np.diff(heights) >= 0.05 - 1e-12).all()
+    assert heights.min() >= 0 and heights.max() <= 1 + 1e-12
+
+
+def test_an_error_beyond_measure_does_not_squash_the_picture() -> None:
+    made = tables()
+    run = [fake(made), fake(made, "wide", 0.3), fake(made, "singular", 1e15)]
+    [axes] = benchmark_figure(benchmark_estimators(made, run, [8, 16], repeats=2)).axes
+    low, high = axes.get_ylim()
+    assert low < 0.01 and high < 1e3
+
+
+def test_labels_are_spread_apart_and_stay_near() -> None:
+    wanted = np.array([0.1, 0.11, 0.12, 0.5, 0.9])
+    heights = spread(wanted, 0.05)
+    assert (np.diff(heights) >= 0.05 - 1e-12).all()
+    np.testing.assert_allclose(heights[3:], wanted[3:])
+    np.testing.assert_allclose(heights[:3].mean(), wanted[:3].mean())
+
+
+def test_the_figure_draws_every_estimator() -> None:
+    made = tables()
+    result = benchmark_estimators(made, [fake(made), fake(made, "wide", 0.3)], [8, 12, 16], repeats=3)
+    [axes] = benchmark_figure(result).axes
+    assert axes.get_yscale() == axes.get_xscale() == "log"
+    assert [text.get_text() for text in axes.texts] == ["fake", "wide"]
+    for line, name in zip(axes.lines, result.estimators, strict=True):
+        means = [result.row(name, budget).samples["mse"].mean() for budget in (8, 12, 16)]  # type: ignore[union-attr]
+        np.testing.assert_allclose(line.get_ydata(), means)
+    assert len(axes.collections) == 2
