@@ -86,7 +86,7 @@ def test_intervals_that_cannot_be_had() -> None:
     np.testing.assert_array_equal(exact.interval(), np.ones((6, 2)))
     with pytest.raises(InputError, match="partition gave no standard errors"):
         replace(exact, estimator="partition").interval()
-    with pytest.raises(InputError, match="between 0 and 1, such as 0.95; found 95"):
+    with pytest.raises(InputError, match=r"between 0 and 1, such as 0\.95; found 95"):
         exact.interval(95.0)
 
 

@@ -370,7 +370,7 @@ def test_grids(folder: Path, grid: str, message: str) -> None:
     refused = refusal(folder, "explain", "photo.png", *TEXTS, "--grid", grid)
     assert message in refused
     if "2^" in message:
-        assert "sampled estimator (permutation, " in refused and len(refused) < 1000
+        assert "sampled estimator (odd-gp, " in refused and len(refused) < 1000
 
 
 def labels(*values: int, shape: tuple[int, int] = (50, 70)) -> np.ndarray:

@@ -14,8 +14,8 @@ from PIL import Image
 
 import hlx
 from hlx.estimators import ESTIMATORS
+from tests.command_line import Ended, refusal
 from tests.command_line import hlx as run
-from tests.command_line import refusal
 
 TEXTS = ("--caption", "there is a red circle", "--foil", "there is a blue square")
 
@@ -28,6 +28,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Image.fromarray(pixels.repeat(10, 0).repeat(10, 1)).save("photo.png")
     assert run("explain", "photo.png", *TEXTS, "--grid", "3x3", "--out", "kept.h5").status == 0
     return tmp_path
+
+
+def typed(line: str) -> Ended:
+    """`hlx LINE`, without quotes."""
+    return run(*line.split())
 
 
 def replayed(*options: object) -> list[dict]:
@@ -85,7 +90,7 @@ def test_tolerance(folder: Path) -> None:
     [made] = replayed("--estimator", "leverage", "--tolerance", 0.5)
     assert made["tolerance"] == 0.5
     assert np.max(made["standard_error"]) <= 0.5 * np.ptp(made["shapley"])
-    ended = run(*"explain --from kept.h5 --estimator leverage --tolerance 1e-9 --budget 60".split())
+    ended = typed("explain --from kept.h5 --estimator leverage --tolerance 1e-9 --budget 60")
     assert ended.status == 0 and "warning: leverage: the tolerance of 1e-09 was not reached" in ended.err
 
 
@@ -97,14 +102,13 @@ def test_faithfulness(folder: Path) -> None:
     np.testing.assert_allclose([curves["insertion"][0], curves["insertion"][-1]], table[[0, -1]])
     assert curves["insertion_area"] > curves["deletion_area"]
     assert replayed("--from", "f.h5")[0]["faithfulness"] == curves
-    ended = run(
-        "explain", "photo.png", *TEXTS, *"--grid 3x3 --estimator rise --budget 40 --faithfulness".split()
-    )
+    sampled = ("--estimator", "rise", "--budget", 40)
+    ended = run("explain", "photo.png", *TEXTS, "--grid", "3x3", *sampled, "--faithfulness")
     assert "insertion area" in ended.out and "standard errors: not known" in ended.out
 
 
 def test_csv_and_notebook(folder: Path) -> None:
-    ended = run(*"explain --from kept.h5 --csv a.csv --estimator exact --estimator rise --budget 40".split())
+    ended = typed("explain --from kept.h5 --csv a.csv --estimator exact --estimator rise --budget 40")
     assert ended.status == 0 and "written: a.csv" in ended.err
     with open("a.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -132,7 +136,7 @@ def test_estimators_are_listed() -> None:
 @pytest.mark.parametrize(
     "options, message",
     [
-        ("--estimator shap", "unknown estimator 'shap'; there are exact, permutation"),
+        ("--estimator shap", "unknown estimator 'shap'; there are exact, odd-gp"),
         ("--estimator leverage", "say how many with a budget"),
         ("--estimator leverage --budget 9", "use at least 10"),
         ("--estimator leverage --tolerance 0", "positive share"),
@@ -148,6 +152,6 @@ def test_bad_options(folder: Path, options: str, message: str) -> None:
 
 
 def test_without_a_table_nothing_can_be_replayed(folder: Path) -> None:
-    run(*"explain --from kept.h5 --out bare.h5 --no-table".split())
+    typed("explain --from kept.h5 --out bare.h5 --no-table")
     for options in ("--estimator leverage --budget 50", "--faithfulness"):
         assert "was not kept" in refusal(folder, "explain", "--from", "bare.h5", *options.split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def table_of(n: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=1 << n)
 
 
-def function_of(table: np.ndarray):  # noqa: ANN201
+def function_of(table: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     powers = 1 << np.arange(len(table).bit_length() - 1)
     return lambda rows: table[rows @ powers]
 
@@ -135,7 +136,7 @@ def test_bad_requests() -> None:
     game = function_of(table_of(6))
     for arguments, message in (
         ({"n_players": None}, "how many players"),
-        ({"estimator": "lime"}, "unknown estimator 'lime'; there are exact, permutation"),
+        ({"estimator": "lime"}, "unknown estimator 'lime'; there are exact, odd-gp"),
         ({"estimator": "leverage"}, "say how many with a budget"),
         ({"estimator": "leverage", "budget": 3}, "too small for 6 regions; use at least"),
         ({"budget": 10}, "all 64 coalitions"),
@@ -147,7 +148,7 @@ def test_bad_requests() -> None:
     ):
         with pytest.raises(InputError, match=message):
             hlx.estimate(game, **{"n_players": 6, **arguments})
-    with pytest.raises(InputError, match="expected .* real numbers for .* coalitions"):
+    with pytest.raises(InputError, match=r"expected .* real numbers for .* coalitions"):
         hlx.estimate(lambda rows: rows.sum(), 6, "leverage", 40)
-    with pytest.raises(NonFiniteScoreError, match="inf .*players? .* of 6 shown"):
+    with pytest.raises(NonFiniteScoreError, match=r"inf .*players? .* of 6 shown"):
         hlx.estimate(lambda rows: np.where(rows.sum(axis=1) == 5, np.inf, 0.0), 6, "leverage", 40)

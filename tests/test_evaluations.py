@@ -94,11 +94,11 @@ def test_answers_are_checked() -> None:
         as_game(hlx.TabulatedGame(np.zeros(16)), 3)
     game = RememberingGame(lambda rows: np.where(rows.all(axis=1), np.nan, 0.0), 3, "cat")
     with pytest.raises(
-        NonFiniteScoreError, match="cat: the value of a coalition is nan .all 3 players shown"
+        NonFiniteScoreError, match=r"cat: the value of a coalition is nan .all 3 players shown"
     ):
         game(all_rows(3))
     assert game.n_evaluations == 0
-    with pytest.raises(InputError, match="expected .2,. real numbers for 2 coalitions"):
+    with pytest.raises(InputError, match=r"expected .2,. real numbers for 2 coalitions"):
         RememberingGame(lambda rows: rows, 3)(all_rows(3)[:2])
     with pytest.raises(InputError, match="expected rows"):
         game(np.zeros((2, 4), bool))

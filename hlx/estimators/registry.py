@@ -11,16 +11,30 @@ from hlx.estimators.exact import EXACT
 from hlx.estimators.kernel import KERNEL
 from hlx.estimators.leverage import LEVERAGE
 from hlx.estimators.occlusion import OCCLUSION
+from hlx.estimators.odd_gp import ODD_GP
 from hlx.estimators.owen import OWEN
 from hlx.estimators.partition import PARTITION
 from hlx.estimators.permutation import PERMUTATION
+from hlx.estimators.regression_adjusted import REGRESSION_ADJUSTED
 from hlx.estimators.rise import RISE
 from hlx.estimators.svarm import SVARM
 from hlx.regions import Regions
 
 ESTIMATORS = {
     estimator.name: estimator
-    for estimator in (EXACT, PERMUTATION, KERNEL, LEVERAGE, SVARM, OWEN, PARTITION, OCCLUSION, RISE)
+    for estimator in (
+        EXACT,
+        ODD_GP,
+        LEVERAGE,
+        KERNEL,
+        PERMUTATION,
+        SVARM,
+        OWEN,
+        REGRESSION_ADJUSTED,
+        PARTITION,
+        OCCLUSION,
+        RISE,
+    )
 }
 
 
