@@ -51,7 +51,9 @@ __all__ = [
     "Stimulus",
     "TabulatedGame",
     "__version__",
+    "bench",
     "estimate",
+    "estimators",
     "explain",
     "explain_kept",
     "explain_pairs",
@@ -65,6 +67,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from hlx import bench, estimators
     from hlx.attribution import Attribution
     from hlx.errors import HlxError, InputError, ModelError, NonFiniteScoreError, OutputError
     from hlx.estimating import estimate
@@ -78,7 +81,13 @@ if TYPE_CHECKING:
     from hlx.store import load, save
 
 
+_PACKAGES = ("bench", "estimators")
+"""Rooms that are used by their own name."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return import_module(f"hlx.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'hlx' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

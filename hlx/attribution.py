@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from hlx.errors import InputError
 from hlx.faithfulness import Faithfulness
 from hlx.files import write_csv
 from hlx.regions import Grid, Regions
+
+ROUNDING = 1e-5
+"""Of a game's size: scores are single precision, so that sums of values are off by a little."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +30,7 @@ class Context:
     model, fingerprint, revision : name for `load_model`, SHA-256 of config and weights, the hub's commit.
     dtype, background, batch_size : options.
     seconds : wall time of evaluation and solving, compilation included; shared by all pairs of one sweep.
+    table_seconds : of evaluating all coalitions, where that was done.
     versions : package name -> version, and "device".
     shown, hidden : uint8 (side, side, 3), the image at the model's size and what its hidden regions show.
     """
@@ -44,6 +49,7 @@ class Context:
     background: str
     batch_size: int
     seconds: float
+    table_seconds: float | None
     versions: dict[str, str]
     shown: UInt8[np.ndarray, "s s 3"] = field(repr=False)
     hidden: UInt8[np.ndarray, "s s 3"] = field(repr=False)
@@ -60,6 +66,7 @@ class Attribution:
     n_evaluations : distinct coalitions that the estimator asked for.
     regions : the players; None where a bare game came without.
     estimator : its name; "exact" also where a sampled one's budget reached all coalitions.
+    kind : what the values are, "Shapley values" for all estimators but the baselines.
     standard_error : float64 (n,), or None where the values are exact or nothing is known of their error.
     degrees_of_freedom : of the standard errors where they rest on few draws, else None.
     budget, seed, tolerance : as asked for.
@@ -84,6 +91,12 @@ class Attribution:
     vectors: Float[np.ndarray, "coalitions p"] | None = field(default=None, repr=False)
     faithfulness: Faithfulness | None = field(default=None, repr=False)
     context: Context | None = field(default=None, repr=False)
+    kind: str = "Shapley values"
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the values are exact Shapley values."""
+        return self.estimator == "exact"
 
     @property
     def map(self) -> Shaped[np.ndarray, "rows cols"]:
@@ -118,16 +131,17 @@ class Attribution:
         factor = critical_value(level, self.degrees_of_freedom)
         if self.standard_error is not None:
             half = factor * self.standard_error
-        elif self.estimator == "exact":
+        elif self.is_exact:
             half = np.zeros_like(self.values)
         else:
             raise InputError(
-                f"{self.estimator} gave no standard errors here: take another or a larger budget"
+                f"{self.estimator} gave no standard errors here; `hlx estimators` lists those that give them "
+                "where the budget is large enough"
             )
         return np.stack([self.values - half, self.values + half], axis=1)
 
     def as_dict(self) -> dict[str, Any]:
-        """The result as JSON's types; `shapley` in nested rows for a grid, flat for anything else."""
+        """The result as JSON's types; `shapley` (values of any kind) in nested rows for a grid, else flat."""
         context, grid = self.context, isinstance(self.regions, Grid)
         laid_out = self.laid_out if grid else np.asarray
         errors = self.standard_error
@@ -135,6 +149,7 @@ class Attribution:
             "grid": str(self.regions) if grid else None,
             "regions": None if self.regions is None else self.regions.spec(),
             "estimator": self.estimator,
+            "kind": self.kind,
             "budget": self.budget,
             "seed": self.seed,
             "tolerance": self.tolerance,
@@ -154,10 +169,10 @@ class Attribution:
 
     def rows(self) -> list[dict[str, Any]]:
         """One record per player, for tables: what it is of, where it lies, its value and 95% interval."""
-        context, known = self.context, self.standard_error is not None or self.estimator == "exact"
+        context, known = self.context, self.standard_error is not None or self.is_exact
         ends = self.interval() if known else None
         described = {name: getattr(context, name, None) for name in ROW_FIELDS}
-        spent = {"estimator": self.estimator, "n_evaluations": self.n_evaluations}
+        spent = {"estimator": self.estimator, "n_evaluations": self.n_evaluations, "kind": self.kind}
         grid = self.regions if isinstance(self.regions, Grid) else None
         records = []
         for player, value in enumerate(self.values):
@@ -165,7 +180,7 @@ class Attribution:
             error = None if self.standard_error is None else float(self.standard_error[player])
             low, high = (None, None) if ends is None else map(float, ends[player])
             place = {"region": player, "row": row, "column": column}
-            worth = {"shapley": float(value), "standard_error": error, "low": low, "high": high}
+            worth = {"value": float(value), "standard_error": error, "low": low, "high": high}
             records.append({**described, **spent, **place, **worth})
         return records
 
@@ -188,10 +203,18 @@ class Attribution:
 
         Raises
         ------
-        InputError : shap is not installed, or there is no image for `pixels`.
+        InputError : shap is not installed; there is no image for `pixels`; or the values are no Shapley
+            values and do not add up to v_all - v_none, as everything that shap draws of them would say.
         """
         from hlx.exchange import pixel_explanation, player_explanation
 
+        missing = self.v_all - self.v_none - float(self.values.sum())
+        size = max(abs(self.v_all), abs(self.v_none), float(np.abs(self.values).sum()))
+        if self.kind != "Shapley values" and abs(missing) > ROUNDING * size:
+            raise InputError(
+                f"to_shap: {self.kind} of {self.estimator} do not add up to v_all - v_none, which shap takes "
+                "for granted; take an estimator of Shapley values"
+            )
         if not pixels:
             return player_explanation(self.values, self.v_none, self.standard_error, self.regions)
         panel = self.panel()
@@ -210,15 +233,15 @@ class Attribution:
         if self.context is None or self.regions is None:
             raise InputError("this attribution comes from a bare game: there is no image to draw it on")
         c = self.context
-        how = "" if self.estimator == "exact" else f", {self.estimator} ({self.n_evaluations:,} evaluations)"
+        how = "" if self.is_exact else f", {self.estimator} ({self.n_evaluations:,} evaluations)"
         title = title or f"{c.model}{how}"
-        return Panel(c.shown, c.hidden, self.values, self.regions, c.caption, c.foil, title)
+        return Panel(c.shown, c.hidden, self.values, self.regions, c.caption, c.foil, title, kind=self.kind)
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the drawing over the image, or a coloured table of the values."""
         from hlx.plot.notebook import notebook_html
 
-        how = f"{self.estimator}, {self.n_evaluations:,} evaluations"
+        how = f"{self.kind}: {self.estimator}, {self.n_evaluations:,} evaluations"
         panel = None if self.context is None else self.panel()
         return notebook_html(self.values, self.standard_error, self.regions, panel, how)
 
@@ -238,9 +261,23 @@ def critical_value(level: float, degrees_of_freedom: float | None) -> float:
     return float(ndtri(upper) if degrees_of_freedom is None else stdtrit(degrees_of_freedom, upper))
 
 
+def memory_of(array: Shaped[np.ndarray, "*axes"]) -> Hashable:
+    """What arrays have in common that are one in memory, be they views of it made at different times."""
+    return array.ctypes.data, array.shape, array.strides, array.dtype.str
+
+
+def holding_tables(attributions: Sequence[Attribution]) -> list[Attribution]:
+    """The first attribution of every table there is: the estimators of one sweep share its table."""
+    first: dict[Hashable, Attribution] = {}
+    for attribution in attributions:
+        if attribution.table is not None:
+            first.setdefault(memory_of(attribution.table), attribution)
+    return list(first.values())
+
+
 CONTEXT_FIELDS = (
     *("model", "image", "caption", "foil", "stimulus_id", "phenomenon", "stimulus_hash", "image_hash"),
-    *("fingerprint", "revision", "dtype", "background", "batch_size", "seconds", "versions"),
+    *("fingerprint", "revision", "dtype", "background", "batch_size", "seconds", "table_seconds", "versions"),
 )
 """Fields of `Context` that are plain values."""
 

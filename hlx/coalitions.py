@@ -66,6 +66,25 @@ def all_rows(n: int) -> Bool[np.ndarray, "coalitions n"]:
     return rows_from_ids(np.arange(1 << n), n)
 
 
+def none_and_all(n: int) -> Bool[np.ndarray, "2 n"]:
+    """The coalition that shows nobody and the one that shows all n players."""
+    return np.repeat([[False], [True]], n, axis=1)
+
+
+def random_subsets(rng: np.random.Generator, n: int, sizes: Int[np.ndarray, "m"]) -> Bool[np.ndarray, "m n"]:
+    """One random coalition of each of these sizes, all of a size equally likely."""
+    ranks = rng.random((len(sizes), n)).argsort(axis=1).argsort(axis=1)
+    return ranks < sizes[:, None]
+
+
+def row_keys(rows: Bool[np.ndarray, "m n"]) -> Shaped[np.ndarray, "m"]:
+    """One sortable key a row, equal for equal rows: its id, or its bytes where it is too wide for one."""
+    if rows.shape[1] <= MAX_ID_PLAYERS:
+        return ids_from_rows(rows)
+    packed = np.packbits(rows, axis=1)
+    return packed.view(f"V{packed.shape[1]}")[:, 0]
+
+
 def coalition_sizes(rows: Shaped[np.ndarray, "..."]) -> Int[np.ndarray, "m"]:
     """The number of players shown in each of the boolean rows (m, n). Raises InputError as `check_rows`."""
     check_rows(rows)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import reprlib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Shaped
 
 from hlx.attribution import Attribution, critical_value
+from hlx.counts import whole_number
 from hlx.errors import InputError
 from hlx.estimators import (
     ESTIMATORS,
@@ -17,8 +20,11 @@ from hlx.estimators import (
     Estimate,
     Estimator,
     ExactPlan,
+    Plan,
     check_affordable,
+    check_regions,
     get_estimator,
+    get_estimators,
     make_plan,
     reaches_all,
 )
@@ -28,6 +34,9 @@ from hlx.regions import Regions
 
 GROWTH = 1.5
 """Each round's budget over the last one's, while a tolerance is not reached."""
+
+MOST_SQUARED = 1e150
+"""Larger values have no square in double precision."""
 
 MOST_EVALUATIONS = 1 << 16
 """Where a tolerance comes without a budget."""
@@ -62,7 +71,8 @@ def estimate(
 
     Raises
     ------
-    InputError : unknown names, too small or missing budget, a game that returns the wrong shape.
+    InputError : unknown names, too small or missing budget, a game that returns the wrong shape, or values
+        whose sums overflow.
     NonFiniteScoreError : a value is NaN or infinite; names the coalition.
     """
     request = Request(get_estimator(estimator), budget, seed, tolerance)
@@ -71,7 +81,7 @@ def estimate(
     request.check(n, regions)
     if request.takes_table(n) and isinstance(game, Game):
         # A game that knows all its values, or has a faster way to them; checked like any other answer.
-        table = TabulatedGame(np.asarray(game.table()), asked.name).table()
+        table = TabulatedGame(game.table(), asked.name).table()
         if len(table) != 1 << n:
             raise InputError(
                 f"{asked.name}: the table of {n} players has {1 << n} values, found {len(table)}"
@@ -84,30 +94,43 @@ def estimate(
 
 @dataclass(frozen=True)
 class Request:
-    """An estimator, what it may spend, and when it may stop."""
+    """An estimator, what it may spend, and when it may stop.
+
+    Raises
+    ------
+    InputError : budget or seed are no whole numbers, the seed is negative, or the tolerance is not finite and
+        positive.
+    """
 
     estimator: Estimator
     budget: int | None = None
     seed: int = 0
     tolerance: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.budget is not None:
+            object.__setattr__(self, "budget", whole_number(self.budget, "budget"))
+        object.__setattr__(self, "seed", whole_number(self.seed, "seed", least=0))
+        if self.tolerance is not None:
+            if not isinstance(self.tolerance, Real) or not 0 < self.tolerance < np.inf:
+                raise InputError(
+                    "tolerance: expected a positive share of the values' range, such as 0.05, "
+                    f"found {reprlib.repr(self.tolerance)}"
+                )
+            object.__setattr__(self, "tolerance", float(self.tolerance))
+
     def check(self, n: int, regions: Regions | None = None) -> None:
         """Refuse what cannot be done before anything is evaluated.
 
         Raises
         ------
-        InputError : as `check_affordable`; a tolerance that is not positive, or of an estimator without
-            standard errors; regions of another number of players.
+        InputError : as `check_affordable` and `check_regions`; a tolerance of an estimator without standard
+            errors.
         """
-        if regions is not None and regions.n_players != n:
-            raise InputError(f"regions: the game has {n} players, the regions are {regions.n_players}")
+        check_regions(n, regions)
         if self.tolerance is None:
             check_affordable(self.estimator, n, self.budget)
             return
-        if not self.tolerance > 0:
-            raise InputError(
-                f"tolerance: expected a positive share of the values' range, found {self.tolerance:g}"
-            )
         if not self.estimator.standard_errors:
             able = ", ".join(name for name, e in ESTIMATORS.items() if e.standard_errors)
             raise InputError(
@@ -125,7 +148,7 @@ class Request:
             yield self.budget
             return
         limit = self._limit(n)
-        most = max(min(self.estimator.least_budget(n), 1 << n), 4 * n)
+        most = max(self.estimator.least(n), 4 * n)
         while most < limit:
             yield most
             most = int(most * GROWTH)
@@ -145,10 +168,7 @@ def requests(
 
     In company a budget is not for the exact estimator, nor a tolerance for those without standard errors.
     """
-    several = [estimator] if isinstance(estimator, str | Estimator) else list(estimator)
-    chosen = list({one.name: one for one in map(get_estimator, several)}.values())
-    if not chosen:
-        raise InputError(f"which estimator? there are {', '.join(ESTIMATORS)}")
+    chosen = list({one.name: one for one in get_estimators(estimator)}.values())
     if len(chosen) == 1:
         return [Request(chosen[0], budget, seed, tolerance)]
     return [
@@ -195,8 +215,10 @@ def spend(request: Request, evaluations: Evaluations, n: int, regions: Regions |
         columns = np.ascontiguousarray(values.reshape(len(plan.coalitions), -1).T)
         if isinstance(plan, ExactPlan):
             return estimate_table(columns)
-        found = plan.solve(columns)
-        reached = tolerance is None or bool((relative_errors(found) <= tolerance).all())
+        found = solve(plan, columns, estimator.name)
+        reached = tolerance is None or (
+            found.standard_error is not None and bool((relative_errors(found) <= tolerance).all())
+        )
         if reached:
             break
     if not reached:
@@ -211,6 +233,32 @@ def spend(request: Request, evaluations: Evaluations, n: int, regions: Regions |
         Found(_game(found, i), float(column[-1]), float(column[0]), len(column), estimator.name)
         for i, column in enumerate(columns)
     ]
+
+
+def solve(plan: Plan, values: Float64[np.ndarray, "g m"], name: str) -> Estimate:
+    """What a plan finds in games, all of it finite.
+
+    Raises
+    ------
+    InputError : NaN or infinity, for values so large that their sums or squares overflow, say; `name` is the
+        estimator's.
+    """
+    largest = float(np.abs(values).max())
+    try:
+        # What overflows is said once, below.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            found = plan.solve(values)
+        numbers = [part for part in (found.values, found.standard_error) if part is not None]
+        if all(np.isfinite(part).all() for part in numbers):
+            return found
+    except ValueError:  # linear algebra refuses what is not finite; what else went wrong is not ours to tell
+        if largest <= MOST_SQUARED:
+            raise
+    advice = "scale them down" if largest > MOST_SQUARED else "take another budget"
+    raise InputError(
+        f"{name}: gives NaN or infinity with {len(plan.coalitions):,} coalitions, whose values reach "
+        f"{largest:.2g}: {advice}"
+    )
 
 
 def relative_errors(estimate: Estimate) -> Float64[np.ndarray, " g"]:
@@ -243,6 +291,7 @@ def attribution_of(found: Found, request: Request, regions: Regions | None) -> A
         seed=request.seed,
         tolerance=request.tolerance,
         table=found.table,
+        kind=request.estimator.estimates,
     )
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Shaped
 
-from hlx.coalitions import MAX_TABLE_PLAYERS, all_rows, check_rows
+from hlx.coalitions import MAX_TABLE_PLAYERS, all_rows, check_rows, row_keys
+from hlx.counts import whole_number
 from hlx.errors import InputError
 from hlx.games import CallableGame
 
@@ -25,7 +26,7 @@ class Evaluations:
 
     def __init__(self, evaluate: Evaluate) -> None:
         self._evaluate = evaluate
-        self._places: dict[bytes, int] = {}
+        self._places: dict[int | bytes, int] = {}
         self._values: np.ndarray | None = None
 
     @property
@@ -33,14 +34,10 @@ class Evaluations:
         """Distinct coalitions evaluated so far."""
         return len(self._places)
 
-    def missing(self, rows: Bool[np.ndarray, "m n"]) -> int:
-        """How many distinct rows would have to be evaluated."""
-        return len(set(_keys(rows)) - self._places.keys())
-
     def __call__(self, rows: Bool[np.ndarray, "m n"]) -> Float[np.ndarray, " m *columns"]:
         """The values of rows (m, n); only those never seen are handed to the function, in one call."""
-        keys = _keys(rows)
-        new: dict[bytes, int] = {}
+        keys = row_keys(rows).tolist()
+        new: dict[int | bytes, int] = {}
         for place, key in enumerate(keys):
             if key not in self._places:
                 new.setdefault(key, place)
@@ -118,20 +115,17 @@ def as_game(
     Raises
     ------
     InputError
-        The number of players is not known, or the game knows another one.
+        It is no function, the number of players is not known or not whole, or the game knows another one.
     """
+    if not callable(game):
+        raise InputError(
+            f"expected a game or a function of boolean rows, found {type(game).__name__}; "
+            "a table of all 2^n values becomes a game by hlx.TabulatedGame"
+        )
     own = getattr(game, "n_players", None)
     if n_players is None and own is None:
         raise InputError("how many players has the game? say so with n_players")
-    if n_players is not None and own is not None and n_players != own:
-        raise InputError(f"n_players is {n_players}, the game has {own} players")
-    count = own if n_players is None else n_players
-    assert count is not None
-    return CallableGame(game, int(count), name=name or getattr(game, "name", None))
-
-
-def _keys(rows: Bool[np.ndarray, "m n"]) -> list[bytes]:
-    packed = np.packbits(rows, axis=1)
-    width = packed.shape[1]
-    content = packed.tobytes()
-    return [content[place : place + width] for place in range(0, len(content), width)]
+    count = whole_number(own if n_players is None else n_players, "n_players", least=1)
+    if own is not None and count != own:
+        raise InputError(f"n_players is {count}, the game has {own} players")
+    return CallableGame(game, count, name=name or getattr(game, "name", None))

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, UInt8
 
 from hlx.errors import InputError
-from hlx.regions import Grid, Regions
+from hlx.plot.names import region_name
+from hlx.regions import Regions
 
 
 def shapiq_interactions(
@@ -56,24 +57,19 @@ def player_explanation(
     standard_error: Float[np.ndarray, " n"] | None,
     regions: Regions | None,
 ) -> Any:
-    """A `shap.Explanation` with one feature per player, named by its place where it lies in a grid.
+    """A `shap.Explanation` with one feature per player, named by its (row, column) where it lies in a grid.
 
     Raises
     ------
     InputError : shap is not installed.
     """
     shap = _shap()
-    names = [f"region {player}" for player in range(len(values))]
-    if isinstance(regions, Grid):
-        names = [
-            f"row {player // regions.cols}, column {player % regions.cols}" for player in range(len(values))
-        ]
     # Every player is shown in the coalition that the values explain.
     return shap.Explanation(
         values.copy(),
         base_values=base_value,
         data=np.ones(len(values)),
-        feature_names=names,
+        feature_names=[f"region {region_name(player, regions)}" for player in range(len(values))],
         error_std=None if standard_error is None else standard_error.copy(),
     )
 

@@ -15,8 +15,8 @@ from hlx.attribution import Attribution, Context
 from hlx.backgrounds import BACKGROUNDS
 from hlx.coalitions import ids_from_rows
 from hlx.errors import InputError
-from hlx.estimating import attribution_of, estimate_table, requests, spend
-from hlx.estimators import Estimator
+from hlx.estimating import Found, Request, attribution_of, estimate_table, requests, spend
+from hlx.estimators import EXACT, Estimate, Estimator
 from hlx.evaluations import Evaluations
 from hlx.faithfulness import faithfulness_curves
 from hlx.games import TabulatedGame
@@ -125,10 +125,11 @@ def explain_pairs(
     masked = model.mask(pixels, regions, background, batch_size, name)
     heads, offsets = model.texts.heads([(s.caption, s.foil) for s in stimuli])
     start = time.perf_counter()
-    tables, vectors = None, None
+    tables, vectors, table_seconds = None, None, None
     if any(request.takes_table(n) for request in asked):
         sweep = masked.sweep(heads, offsets, progress, keep_vectors)
         tables, vectors = np.ascontiguousarray(sweep.values.T), sweep.vectors
+        table_seconds = time.perf_counter() - start
     evaluations = Evaluations(
         (lambda rows: masked.values(rows, heads, offsets, progress))
         if tables is None
@@ -162,13 +163,15 @@ def explain_pairs(
             background=background,
             batch_size=masked.batch_size,
             seconds=seconds,
+            table_seconds=table_seconds,
             versions=versions,
             shown=masked.shown,
             hidden=masked.hidden,
         )
         for of_one in results:
-            kept = vectors if of_one[i].table is not None else None
-            attributions.append(replace(of_one[i], vectors=kept, context=context))
+            # A sweep belongs to every estimator of it: any of the results can be replayed.
+            table = of_one[i].table if tables is None else tables[i]
+            attributions.append(replace(of_one[i], table=table, vectors=vectors, context=context))
     return attributions
 
 
@@ -194,12 +197,17 @@ def explain_table(
     if table is None:
         if estimator is None and not faithfulness:
             return [attribution]
-        raise InputError("the table of all coalitions was not kept: explain once more, without --no-table")
+        raise InputError(
+            "there is no table of all coalitions to replay: explain once more with the exact estimator, "
+            "and keep its table"
+        )
     n = len(table).bit_length() - 1
     evaluations = Evaluations(TabulatedGame(table))
     results = []
     if estimator is None:
-        results = [replace(attribution, values=shapley(table))]
+        # A sampled result may lie beside the table of its sweep; it stays what was sampled.
+        again = replace(attribution, values=shapley(table)) if attribution.is_exact else attribution
+        results = [again]
     else:
         for request in requests(estimator, budget, seed, tolerance):
             request.check(n, regions)
@@ -254,9 +262,9 @@ def explain_kept(
             seconds=time.perf_counter() - start,
         )
         v_none, v_all = float(table[0]), float(table[-1])
-        results.append(
-            replace(attribution, values=values, table=table, v_none=v_none, v_all=v_all, context=own)
-        )
+        found = Found(Estimate(values), v_all, v_none, len(table), EXACT.name, table)
+        made = attribution_of(found, Request(EXACT, seed=attribution.seed), attribution.regions)
+        results.append(replace(made, vectors=kept, context=own))
     return results
 
 

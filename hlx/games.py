@@ -1,12 +1,13 @@
 """Games: what is asked for the values of coalitions, and the exact Shapley values of a table of them all."""
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Shaped
 
 from hlx.coalitions import MAX_TABLE_PLAYERS, check_rows, describe, ids_from_rows, rows_from_ids
+from hlx.counts import whole_number
 from hlx.errors import InputError, NonFiniteScoreError
 
 
@@ -45,8 +46,8 @@ class TabulatedGame:
     """
 
     def __init__(self, table: Shaped[np.ndarray, "..."], name: str | None = None) -> None:
-        values = np.asarray(table)
         self.name = name or "game"
+        values = _as_array(table, f"{self.name}: expected a table of real numbers")
         if values.dtype.kind not in "fiub":
             raise InputError(f"{self.name}: a table holds real numbers, found values of type {values.dtype}")
         if values.ndim != 1 or values.size < 2 or values.size & (values.size - 1):
@@ -96,7 +97,7 @@ class CallableGame:
     Raises
     ------
     InputError
-        `n_players` or `batch_size` is below 1.
+        `n_players` or `batch_size` is no whole number, or below 1.
     """
 
     def __init__(
@@ -106,13 +107,10 @@ class CallableGame:
         batch_size: int = 4096,
         name: str | None = None,
     ) -> None:
-        for option, value in (("n_players", n_players), ("batch_size", batch_size)):
-            if value < 1:
-                raise InputError(f"{option} must be at least 1, found {value}")
         self.function = function
-        self.batch_size = batch_size
+        self.batch_size = whole_number(batch_size, "batch_size", least=1)
         self.name = name or str(getattr(function, "__name__", "game"))
-        self._n_players = n_players
+        self._n_players = whole_number(n_players, "n_players", least=1)
 
     @property
     def n_players(self) -> int:
@@ -136,12 +134,10 @@ class CallableGame:
         return np.concatenate([self._batch(rows[start : start + self.batch_size]) for start in starts])
 
     def _batch(self, rows: Bool[np.ndarray, "m n"]) -> Float64[np.ndarray, "m"]:
-        values = np.asarray(self.function(rows))
+        expected = f"{self.name}: expected ({len(rows)},) real numbers for {len(rows)} coalitions"
+        values = _as_array(self.function(rows), expected)
         if values.shape != (len(rows),) or values.dtype.kind not in "fiub":
-            raise InputError(
-                f"{self.name}: expected ({len(rows)},) real numbers for {len(rows)} coalitions, "
-                f"found {values.dtype} of shape {values.shape}"
-            )
+            raise InputError(f"{expected}, found {values.dtype} of shape {values.shape}")
         finite = np.isfinite(values)
         if not finite.all():
             raise _not_finite(self.name, values[~finite][0], rows[np.argmin(finite)])
@@ -200,6 +196,14 @@ def shapley_from_table(table: Shaped[np.ndarray, "..."]) -> Float64[np.ndarray, 
         found = values[tuple(wrong[0])]
         raise InputError(f"{where}: the value of coalition {coalition} is {found} ({describe(row)})")
     return phi
+
+
+def _as_array(answer: Any, expected: str) -> Shaped[np.ndarray, "..."]:
+    try:
+        return np.asarray(answer)
+    except (TypeError, ValueError, RuntimeError) as error:  # ragged lists, tensors of other devices
+        reason = " ".join(str(error).split())
+        raise InputError(f"{expected}, found {type(answer).__name__} that is no array: {reason}") from None
 
 
 def _not_finite(name: str, value: float, row: Bool[np.ndarray, "n"]) -> NonFiniteScoreError:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64, Shaped
 
 from hlx.coalitions import describe, ids_from_rows, rows_from_ids
+from hlx.counts import whole_number
 from hlx.errors import InputError
 from hlx.files import write_csv
 
@@ -154,7 +155,10 @@ class InteractionValues:
     def _position(self, players: object) -> int:
         n = self.n_players
         wanted = f"expected a tuple of players 0 to {n - 1}, such as (0,) or (0, {n - 1}), found {players!r}"
-        if not isinstance(players, tuple) or not all(isinstance(i, int | np.integer) for i in players):
+        # True and False are ints to Python.
+        if not isinstance(players, tuple) or any(
+            isinstance(i, bool) or not isinstance(i, int | np.integer) for i in players
+        ):
             raise InputError(wanted)
         if any(not 0 <= i < n for i in players) or len(set(players)) < len(players):
             raise InputError(wanted)
@@ -196,12 +200,9 @@ def interactions(
         such coalition); the index is unknown; `order` or `p` is out of range; or the order would take more
         memory than `MAX_BYTES`.
     """
-    name = known_index(index)
-    if p is not None and name != "WBII":
-        raise InputError(f"p is the probability of WBII (weighted Banzhaf); {name} has none")
-    if p is not None and not 0 <= p <= 1:
-        raise InputError(f"p is a probability, expected 0 to 1, found {p}")
+    name = known_index(index, p)
     values, n = _checked(table)
+    order = whole_number(order, "order")
     if not 1 <= order <= n:
         raise InputError(
             f"interactions of {n} player{'s' * (n > 1)} have order 1 to {n}, found order {order}"
@@ -225,13 +226,23 @@ def interactions(
     return result
 
 
-def known_index(name: str) -> str:
-    """The key of `INDICES` that any spelling of it means. Raises InputError, with all names, for others."""
-    plain = "".join(letter for letter in name.lower() if letter not in "-_ ")
+def known_index(name: str, p: float | None = None) -> str:
+    """The key of `INDICES` that any spelling of it means.
+
+    Raises
+    ------
+    InputError : no such index (lists all); a `p` for another index than WBII, or one that is no probability.
+    """
+    plain = "".join(letter for letter in str(name).lower() if letter not in "-_ ")
     spellings = {known.lower().replace("-", ""): known for known in INDICES} | _SPELLINGS
     if plain not in spellings:
         raise InputError(f"unknown interaction index {name!r}; known: {', '.join(INDICES)}")
-    return spellings[plain]
+    known = spellings[plain]
+    if p is not None and known != "WBII":
+        raise InputError(f"p is the probability of WBII (weighted Banzhaf); {known} has none")
+    if p is not None and not (isinstance(p, int | float | np.integer | np.floating) and 0 <= p <= 1):
+        raise InputError(f"p is a probability, expected 0 to 1, found {p!r}")
+    return known
 
 
 def _weighted(
@@ -272,7 +283,10 @@ def _lexicographic(ids: Int64[np.ndarray, " sets"], n: int) -> Int64[np.ndarray,
 
 
 def _checked(table: Shaped[np.ndarray, "..."]) -> tuple[Shaped[np.ndarray, " coalitions"], int]:
-    values = np.asarray(table)
+    try:
+        values = np.asarray(table)
+    except (TypeError, ValueError) as error:  # lists of unequal lengths
+        raise InputError(f"expected one table of shape (2^n,), n >= 1: {error}") from None
     if values.dtype.kind not in "fiub":
         raise InputError(f"a table holds real numbers, found values of type {values.dtype}")
     if values.ndim != 1 or values.size < 2 or values.size & (values.size - 1):

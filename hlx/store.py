@@ -8,14 +8,15 @@ Layout (format 2)::
     /images/I/hidden       uint8 (side, side, 3), what its hidden regions show
     /labels/L              int32 (h, w), a label map
     /vectors/K             float32 (2^n, p), kept image vectors of one sweep
-    /attributions/J        attrs: estimator, v_all, v_none, n_evaluations, image I, labels L, vectors K;
-                           regions, request and context as JSON
+    /tables/T              (2^n,), index = coalition id
+    /attributions/J        attrs: estimator, v_all, v_none, n_evaluations, image I, labels L, vectors K and
+                           table T where kept; regions, request and context as JSON
         values             float64 (n,)
         standard_error     float64 (n,), absent where the values are exact or their error is not known
         insertion          float64 (n + 1,), absent without faithfulness; likewise deletion
-        table              (2^n,), index = coalition id; absent where not kept
 
-A bare game's attribution has no context and no image. Datasets carry Fletcher-32 checksums for other readers.
+What several attributions share is there once, and is one object again when loaded. A bare game's attribution
+has no context and no image. Datasets carry Fletcher-32 checksums for other readers.
 `load` trusts the SHA-256 alone, before HDF5 sees the file: its library can crash on damaged bytes.
 """
 
@@ -25,14 +26,14 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hlx import __version__
-from hlx.attribution import CONTEXT_FIELDS, Attribution, Context
+from hlx.attribution import CONTEXT_FIELDS, Attribution, Context, memory_of
 from hlx.errors import InputError
 from hlx.faithfulness import Faithfulness
 from hlx.files import check_output, write_bytes
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
 
 FORMAT, FORMAT_VERSION = "hlx attributions", 2
 ONE_CHUNK = 2**22
-REQUEST_FIELDS = ("budget", "seed", "tolerance", "degrees_of_freedom")
-"""Fields of `Attribution` that are single numbers or null."""
+REQUEST_FIELDS = ("budget", "seed", "tolerance", "degrees_of_freedom", "kind")
+"""Fields of `Attribution` that are single values or null."""
 
 USER_BLOCK = 512
 """Bytes before an HDF5 file proper that its format leaves to the application; the fewest there may be."""
@@ -59,7 +60,7 @@ def save(
     Parameters
     ----------
     path : written under a temporary name in the same folder and moved into place.
-    attributions : images, label maps and image vectors that several share are stored once.
+    attributions : images, label maps, tables and image vectors that several share are stored once.
     keep_table : store the tables of all 2^n values, where there are any.
     force : replace an existing file.
 
@@ -120,9 +121,17 @@ def _verify(path: Path) -> None:
 
 def _write(file: h5py.File, attributions: Sequence[Attribution], keep_table: bool) -> None:
     file.attrs.update(format=FORMAT, format_version=FORMAT_VERSION, hlx_version=__version__)
-    images: dict[bytes, int] = {}
-    labels: dict[str, int] = {}
-    vectors: dict[int, int] = {}
+    places: dict[str, dict[Hashable, int]] = {}
+
+    def place(kind: str, key: Hashable, **arrays: np.ndarray) -> int:
+        """Where the arrays that go by `key` are, which are written the first time."""
+        known = places.setdefault(kind, {})
+        if key not in known:
+            known[key] = len(known)
+            for name, array in arrays.items():
+                _dataset(file, f"{kind}/{known[key]}/{name}".removesuffix("/all"), array)
+        return known[key]
+
     for j, attribution in enumerate(attributions):
         group = file.create_group(f"attributions/{j}")
         group.attrs.update(
@@ -139,26 +148,17 @@ def _write(file: h5py.File, attributions: Sequence[Attribution], keep_table: boo
         if attribution.faithfulness is not None:
             _dataset(group, "insertion", attribution.faithfulness.insertion)
             _dataset(group, "deletion", attribution.faithfulness.deletion)
-        if keep_table and attribution.table is not None:
-            _dataset(group, "table", attribution.table)
-        if isinstance(attribution.regions, LabelMap):
-            place = labels.setdefault(attribution.regions.sha256, len(labels))
-            if f"labels/{place}" not in file:
-                _dataset(file, f"labels/{place}", attribution.regions.pixels)
-            group.attrs["labels"] = place
-        if attribution.vectors is not None:
-            place = vectors.setdefault(id(attribution.vectors), len(vectors))
-            if f"vectors/{place}" not in file:
-                _dataset(file, f"vectors/{place}", attribution.vectors)
-            group.attrs["vectors"] = place
+        table, vectors, regions = attribution.table, attribution.vectors, attribution.regions
+        if keep_table and table is not None:
+            group.attrs["table"] = place("tables", memory_of(table), all=table)
+        if isinstance(regions, LabelMap):
+            group.attrs["labels"] = place("labels", regions.sha256, all=regions.pixels)
+        if vectors is not None:
+            group.attrs["vectors"] = place("vectors", memory_of(vectors), all=vectors)
         context = attribution.context
         if context is not None:
             key = context.shown.tobytes() + context.hidden.tobytes()
-            place = images.setdefault(key, len(images))
-            if f"images/{place}" not in file:
-                _dataset(file, f"images/{place}/shown", context.shown)
-                _dataset(file, f"images/{place}/hidden", context.hidden)
-            group.attrs["image"] = place
+            group.attrs["image"] = place("images", key, shown=context.shown, hidden=context.hidden)
             group.attrs["context"] = json.dumps({name: getattr(context, name) for name in CONTEXT_FIELDS})
 
 
@@ -172,10 +172,10 @@ def _read(file: h5py.File) -> list[Attribution]:
     def shared(name: str) -> dict[int, np.ndarray]:
         return {int(place): data[...] for place, data in file.get(name, {}).items()}
 
-    labels, vectors = shared("labels"), shared("vectors")
+    labels, vectors, tables = shared("labels"), shared("vectors"), shared("tables")
     images = {int(i): (g["shown"][...], g["hidden"][...]) for i, g in file.get("images", {}).items()}
     groups = file.get("attributions", {})
-    return [_attribution(groups[str(j)], images, labels, vectors) for j in range(len(groups))]
+    return [_attribution(groups[str(j)], images, labels, vectors, tables) for j in range(len(groups))]
 
 
 def _attribution(
@@ -183,6 +183,7 @@ def _attribution(
     images: dict[int, tuple[np.ndarray, np.ndarray]],
     labels: dict[int, np.ndarray],
     vectors: dict[int, np.ndarray],
+    tables: dict[int, np.ndarray],
 ) -> Attribution:
     attrs = group.attrs
 
@@ -207,7 +208,7 @@ def _attribution(
         estimator=str(attrs["estimator"]),
         **json.loads(attrs["request"]),
         standard_error=own("standard_error"),
-        table=own("table"),
+        table=shared("table", tables),
         vectors=shared("vectors", vectors),
         faithfulness=None if insertion is None or deletion is None else Faithfulness(insertion, deletion),
         context=context,

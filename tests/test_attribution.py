@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from hlx.attribution import CONTEXT_FIELDS, Attribution, Context
+from hlx.attribution import CONTEXT_FIELDS, Attribution, Context, holding_tables
 from hlx.errors import InputError, OutputError
 from hlx.exchange import pixel_explanation
 from hlx.regions import Grid, LabelMap, Regions
@@ -63,6 +63,7 @@ def test_map_of_a_grid_and_of_labels() -> None:
 def test_as_dict_of_a_bare_game() -> None:
     values = np.array([0.5, -1.0, 2.0, 0.0, 1e-9, 3.0])
     made = json.loads(json.dumps(attribution_of(values, Grid(2, 3), np.abs(values)).as_dict()))
+    assert made["kind"] == "Shapley values"
     assert made["shapley"] == [[0.5, -1.0, 2.0], [0.0, 1e-9, 3.0]]
     assert made["standard_error"] == [[0.5, 1.0, 2.0], [0.0, 1e-9, 3.0]]
     assert made["grid"] == "2x3" and made["regions"] == {"kind": "grid", "rows": 2, "cols": 3}
@@ -84,7 +85,7 @@ def test_intervals_are_students(values: np.ndarray, level: float, degrees: float
 def test_intervals_that_cannot_be_had() -> None:
     exact = attribution_of(np.ones(6), Grid(2, 3))
     np.testing.assert_array_equal(exact.interval(), np.ones((6, 2)))
-    with pytest.raises(InputError, match="partition gave no standard errors"):
+    with pytest.raises(InputError, match="partition gave no standard errors here; `hlx estimators` lists"):
         replace(exact, estimator="partition").interval()
     with pytest.raises(InputError, match=r"between 0 and 1, such as 0\.95; found 95"):
         exact.interval(95.0)
@@ -98,11 +99,13 @@ def test_csv_has_a_line_per_player(tmp_path: Path) -> None:
         made.to_csv(tmp_path / "a.csv")
     with open(tmp_path / "a.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [float(row["shapley"]) for row in rows] == values.tolist()
+    assert [float(row["value"]) for row in rows] == values.tolist()
+    assert {row["kind"] for row in rows} == {"Shapley values"}
     assert [(int(row["row"]), int(row["column"])) for row in rows] == [divmod(i, 3) for i in range(6)]
     assert [(float(r["low"]), float(r["high"])) for r in rows] == [tuple(e) for e in made.interval().tolist()]
-    bare = replace(made, regions=None, standard_error=None, estimator="rise").rows()[0]
+    bare = replace(made, regions=None, standard_error=None, estimator="rise", kind="RISE values").rows()[0]
     assert (bare["row"], bare["low"], bare["standard_error"], bare["estimator"]) == (None, None, None, "rise")
+    assert bare["kind"] == "RISE values"
 
 
 def test_shap_draws_it() -> None:
@@ -111,7 +114,7 @@ def test_shap_draws_it() -> None:
     made = replace(attribution_of(values, Grid(2, 3), errors), v_none=-4.0).to_shap()
     assert isinstance(made, shap.Explanation) and made.base_values == -4.0
     np.testing.assert_array_equal(made.values, values)
-    assert made.feature_names[5] == "row 1, column 2"
+    assert made.feature_names[5] == "region (1, 2)"
     with pytest.raises(InputError, match="no image"):
         attribution_of(values, Grid(2, 3)).to_shap(pixels=True)
     image = np.zeros((7, 7, 3), np.uint8)
@@ -119,6 +122,17 @@ def test_shap_draws_it() -> None:
     assert pixels.values.shape == pixels.data.shape == (1, 7, 7, 3)
     totals = np.bincount(Grid(2, 3).labels(7).ravel(), pixels.values[0].sum(axis=2).ravel())
     np.testing.assert_allclose(totals, values, atol=1e-12)
+
+
+@given(values=PHI, over=st.floats(1e-3, 10) | st.floats(-10, -1e-3))
+def test_shap_gets_only_what_adds_up(values: np.ndarray, over: float) -> None:
+    pytest.importorskip("shap")
+    kept = replace(attribution_of(values, Grid(2, 3)), kind="Owen values", v_none=0.0)
+    assert kept.to_shap().values.tolist() == values.tolist()
+    for pixels in (False, True):
+        with pytest.raises(InputError, match="losses of exact do not add up to v_all - v_none"):
+            off = over * (1 + np.abs(values).sum())
+            replace(kept, kind="losses", v_all=kept.v_all + off).to_shap(pixels)
 
 
 def test_without_shap_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +146,9 @@ def test_a_bare_game_is_a_coloured_table_in_a_notebook() -> None:
     shown = ElementTree.fromstring(attribution_of(values, Grid(2, 3))._repr_html_())
     cells = [[float(cell.text or "") for cell in row] for row in shown.iter("tr")]
     np.testing.assert_allclose(cells, values.reshape(2, 3), atol=0.01)
-    assert "exact, 64 evaluations" in "".join(shown.itertext())
+    assert "Shapley values: exact, 64 evaluations" in "".join(shown.itertext())
+    other = replace(attribution_of(values, Grid(2, 3)), estimator="rise", kind="RISE values")._repr_html_()
+    assert "RISE values: rise" in other and "Shapley" not in other
     many = replace(attribution_of(np.arange(100.0), Grid(10, 10)), regions=None)
     shown = ElementTree.fromstring(many._repr_html_())
     assert len(list(shown.iter("td"))) == 64 and "and 36 more" in "".join(shown.itertext())
@@ -145,3 +161,14 @@ def test_bare_game_cannot_be_drawn() -> None:
 
 def test_context_fields_are_all_but_the_pixels() -> None:
     assert set(CONTEXT_FIELDS) == set(Context.__dataclass_fields__) - {"shown", "hidden"}
+
+
+def test_a_table_of_several_attributions_counts_once() -> None:
+    tables = np.arange(128.0).reshape(2, 64)
+    bare = attribution_of(np.ones(6), Grid(2, 3))
+    kept = [replace(bare, table=tables[i], estimator=name) for i in (0, 1) for name in ("leverage", "exact")]
+    assert kept[0].table is not kept[1].table  # two views of one table
+    assert holding_tables([bare, *kept, bare]) == [kept[0], kept[2]]
+    assert holding_tables([bare]) == []
+    # Equal values elsewhere are another table.
+    assert len(holding_tables([kept[0], replace(kept[0], table=tables[0].copy())])) == 2

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hlx.coalitions import ids_from_rows
 from hlx.estimators.estimator import Estimator, Plan
 from hlx.estimators.occlusion import OCCLUSION
+from hlx.estimators.registry import make_plan
 from hlx.estimators.rise import RISE
 from hlx.kernels import banzhaf
 
@@ -32,7 +33,7 @@ def random_table(n: int, seed: int, *games: int) -> np.ndarray:
 @BOTH
 @given(n=st.integers(1, 12), spare=st.integers(0, 50), seed=st.integers(0, 2**32))
 def test_plans_are_distinct_within_budget_and_nested(estimator, n: int, spare: int, seed: int) -> None:
-    least = min(estimator.least_budget(n), 1 << n)
+    least = estimator.least(n)
     small, large = (plan_of(estimator, n, b, seed).coalitions for b in (least + spare // 2, least + spare))
     assert len(small) <= least + spare // 2 and len(large) <= least + spare
     ids = [ids_from_rows(rows) for rows in (small, large)]
@@ -86,6 +87,16 @@ def test_rise_is_the_mean_over_masks_that_show_a_player(seed: int, budget: int) 
     values = table[ids_from_rows(plan.coalitions)]
     saliency = np.array([values[plan.coalitions[:, player]].mean() for player in range(8)])
     np.testing.assert_allclose(plan.solve(values).values, saliency - values.mean(), atol=1e-13)
+
+
+def test_rise_of_a_constant_game_is_nothing_at_all() -> None:
+    """Not rounding noise, which a map would be coloured by."""
+    assert not solved(RISE, np.full((2, 1 << 10), 0.1), 300).any()
+
+
+def test_rise_of_a_budget_of_everything_ends_at_once() -> None:
+    plan = make_plan(RISE, 16, 10**30, 0)
+    assert len(plan.coalitions) == 1 << 16
 
 
 def test_rise_approaches_half_the_banzhaf_value() -> None:

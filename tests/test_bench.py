@@ -33,6 +33,7 @@ from hlx.estimators import Estimate, Estimator, Plan
 from hlx.kernels import shapley
 from hlx.regions import Grid, Regions
 from hlx.store import save
+from tests.unchecked import said_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,18 +207,90 @@ def test_bad_requests_are_refused() -> None:
     one = fake(made)
     for arguments, words in [
         (dict(estimators=["nothing"]), "unknown estimator"),
-        (dict(estimators=[]), "no estimators"),
+        (dict(estimators=[]), "which estimator"),
         (dict(estimators=[one, one]), "named twice"),
         (dict(estimators=[one], budgets=[]), "no budgets"),
         (dict(estimators=[one], budgets=[0]), "found 0"),
         (dict(estimators=[one], budgets=[3]), "fake 6"),
         (dict(estimators=[one], repeats=0), "repeats: expected at least 1"),
         (dict(estimators=[one], level=2.0), "level"),
+        (dict(estimators=[one], seed=-1), "seed: expected at least 0"),
     ]:
         with pytest.raises(InputError, match=words):
             benchmark_estimators(made, **arguments)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="no games"):
         benchmark_estimators([], [one])
+
+
+def test_arguments_of_another_type_are_refused_in_one_line() -> None:
+    def call(arguments: str) -> str:
+        return f"benchmark_estimators(np.eye(2, 16), {arguments})"
+
+    wanted = {
+        "5": "unknown estimator 5; there are exact",
+        "'leverage', '20'": "budgets: expected a whole number, found '20'",
+        "'leverage', [20.0]": "budgets: expected a whole number, found 20.0",
+        "'leverage', 20, repeats=2.5": "repeats: expected a whole number, found 2.5",
+        "'leverage', 20, costly_repeats='2'": "costly repeats: expected a whole number, found '2'",
+        "'leverage', 20, top=None": "top: expected a whole number, found None",
+        "'leverage', 20, seed=0.5": "seed: expected a whole number, found 0.5",
+        "'leverage', 20, level='a'": "level: expected a number between 0 and 1, such as 0.95, found 'a'",
+    }
+    for (arguments, words), said in zip(wanted.items(), said_of([*map(call, wanted)]), strict=True):
+        assert said.startswith(f"InputError: {words}") and "\n" not in said, (arguments, said)
+    [numpy_integers] = said_of([call("'leverage', np.array([8, 12]), repeats=np.int64(2)") + ".budgets"])
+    assert numpy_integers == "no error: [8, 12]"
+
+
+def test_one_name_and_one_budget_will_do() -> None:
+    alone = benchmark_estimators(tables(), "leverage", 20, repeats=2)
+    assert numbers(alone) == numbers(benchmark_estimators(tables(), ["leverage"], [20], repeats=2))
+
+
+def test_nothing_random_is_run_once() -> None:
+    """Repeats of the same number would make its standard error too small."""
+    made = tables()
+    fixed = fake(made, "fixed", random=False)
+    run = [benchmark_estimators(made, [fake(made), fixed], [8, 12], repeats=4, seed=seed) for seed in (0, 4)]
+    whole = joined(run)
+    for result, repeats in ((run[0], 4), (whole, 8)):
+        assert [row.repeats for row in result.rows] == [repeats, repeats, 1, 1]
+        assert result.deterministic == ["fixed"]
+        text = report(result)
+        assert "fixed*" in text and "* run once, for nothing in it is random: fixed" in text
+        assert "repeats: fixed" not in text
+    found = whole.row("fixed", 8).summary("mse")  # type: ignore[union-attr]
+    assert found is not None and found.count == 3
+
+
+def test_who_ran_without_neighbours_is_told() -> None:
+    made = tables(1)
+    run = [fake(made), fake(made, "placed", neighbourhoods=True)]
+    bare = report(benchmark_estimators(made, run, [8], repeats=1))
+    assert "where players lie is not known: placed ran without neighbours" in bare
+    games = [BenchmarkGame("a", made[0], Grid(1, 5))]
+    assert "neighbours" not in report(benchmark_estimators(games, run, [8], repeats=1))
+
+
+def test_no_ratio_to_errors_that_are_rounding() -> None:
+    made = tables()
+    for size, told in ((1e-6, True), (1e-13, False)):
+        result = benchmark_estimators(made, [fake(made, "leverage", size), fake(made)], [16], repeats=2)
+        [reference, _] = result.rows
+        assert 0 < reference.samples["mse"].max() < 1e-10
+        assert [row["mse_ratio"] is not None for row in result.as_dict()["rows"]] == [told, told]
+        assert markdown(result, "ratio").endswith(" - |") != told
+
+
+def test_a_budget_without_end_is_all_coalitions() -> None:
+    result = benchmark_estimators(tables(), ["rise", "leverage"], [10**12], repeats=1)
+    for name in ("rise", "leverage"):
+        assert (result.row(name, 10**12).samples["evaluations"] == 32).all()  # type: ignore[union-attr]
+
+
+def test_a_game_of_one_player_is_one() -> None:
+    made = tables(1, 1)
+    assert report(benchmark_estimators(made, [fake(made)], [2], repeats=1)).startswith("1 game of 1 player\n")
 
 
 def test_an_estimate_that_is_no_number_is_no_measurement() -> None:
@@ -243,8 +316,12 @@ def test_games_come_from_results(tmp_path: Path) -> None:
     [game] = read_games(tmp_path / "kept.h5")
     np.testing.assert_array_equal(game.table, table)
     assert game.regions == Grid(2, 2)
-    with pytest.raises(InputError, match=r"a\.h5: attribution 1 .* no table"):
-        games_from_attributions([kept, replace(kept, table=None)], "a.h5")
+    bare = replace(kept, table=None)
+    [game] = games_from_attributions([bare, kept, replace(kept, estimator="leverage")], "a.h5")
+    np.testing.assert_array_equal(game.table, table)
+    assert game.seconds_per_evaluation is None
+    with pytest.raises(InputError, match=r"a\.h5: has no table of all coalitions"):
+        games_from_attributions([bare, bare], "a.h5")
 
 
 def test_games_come_from_arrays(tmp_path: Path) -> None:

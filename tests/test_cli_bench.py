@@ -23,6 +23,7 @@ def folder(tmp_path: Path) -> Path:
     values = draw.normal(size=(2, 8))
     values[1, 5] = np.nan
     np.save(tmp_path / "nan.npy", values)
+    (tmp_path / "old.json").write_text("{}")
     (tmp_path / "broken.npz").write_bytes(b"PK nothing")
     return tmp_path
 
@@ -117,8 +118,11 @@ def test_games_of_a_model_take_one_sweep_per_image(folder: Path, clip_checkpoint
         (("games.npz", "--measure", "luck"), "--measure 'luck': expected all, mse"),
         (("games.npz", "--model", "clip-scenes"), "--model is for games of a model"),
         (("games.npz", "--plot", "map.gif"), "expected a name that ends in .png or .pdf"),
-        (("games.npz", "--json", "games.npz"), "is an input, it will not be replaced"),
-        (("games.npz", "--json", "two.npz"), "exists; --force replaces it"),
+        (("games.npz", "--stimuli", "old.json", "--json", "old.json"), "is an input, it will not be"),
+        (("games.npz", "--json", "old.json"), "exists; --force replaces it"),
+        (("games.npz", "--json", "q.png", "--plot", "q.png"), "q.png: expected a name that ends in .json"),
+        (("games.npz", "--top", "6"), "--top 6: a game has 5 players, take at most as many"),
+        (("games.npz", "--top", "0"), "--top 0: expected at least 1"),
         (("games.csv",), "found extension '.csv'"),
     ],
 )
@@ -136,6 +140,45 @@ def test_results_without_tables_are_refused(folder: Path) -> None:
 
     save(folder / "bare.h5", [Attribution(np.zeros(4), 0.0, 0.0, 16, Grid(2, 2), "exact")])
     assert "has no table of all coalitions" in refusal(folder, "bench", "estimators", folder / "bare.h5")
+
+
+def test_the_tables_of_a_result_are_taken_once_at_what_they_cost(folder: Path) -> None:
+    from dataclasses import replace
+
+    from hlx.store import save
+    from tests.test_store import attribution
+
+    made = attribution(seed=1)
+    assert made.context is not None
+    context = replace(made.context, seconds=90.0, table_seconds=8.0)
+    kept = [replace(made, context=context, estimator=name) for name in ("leverage", "exact")]
+    save(folder / "both.h5", [*kept, replace(made, table=None)])
+    ended = hlx("bench", "estimators", folder / "both.h5", *QUICK[:4], "--budgets", 12, "--json", "-")
+    found = json.loads(ended.out)
+    assert len(found["games"]) == 1
+    [row] = found["rows"]
+    assert row["evaluation"]["mean"] == pytest.approx(8.0 / 16 * row["evaluations"]["mean"])
+
+
+def test_small_games_have_fewer_largest_values(folder: Path) -> None:
+    np.save(folder / "small.npy", np.random.default_rng(1).normal(size=8))
+    command = ("bench", "estimators", folder / "small.npy", *QUICK[2:4], "--budgets", 7, "--json", "-")
+    assert json.loads(hlx(*command).out)["top"] == 3
+    assert json.loads(hlx(*command, "--top", 2).out)["top"] == 2
+
+
+def test_games_without_errors_are_reported_without_a_picture(folder: Path) -> None:
+    np.save(folder / "flat.npy", np.ones((2, 16)))
+    ended = hlx("bench", "estimators", folder / "flat.npy", *QUICK, "--plot", folder / "a.png")
+    assert ended.status == 0 and "2 games of 4 players" in ended.out
+    assert "warning: " in ended.err and "a.png is left out" in ended.err and "written" not in ended.err
+    assert not (folder / "a.png").exists()
+
+
+def test_bench_alone_shows_its_help() -> None:
+    ended = hlx("bench")
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out == hlx("bench", "--help").out and "\n  estimators " in ended.out
 
 
 def test_help_has_an_example_and_loads_nothing_heavy() -> None:

@@ -86,6 +86,25 @@ def test_several_estimators_share_their_evaluations(folder: Path) -> None:
     assert asked <= sum(counts) - 2  # all and none are evaluated once
 
 
+def test_a_sweep_s_table_is_replayed_once(folder: Path) -> None:
+    both = ("--estimator", "exact", "--estimator", "leverage", "--budget", 90, "--out", "both.h5")
+    assert run("explain", "photo.png", *TEXTS, "--grid", "3x3", *both).status == 0
+    first, second = hlx.load("both.h5")
+    assert first.table is not None and first.table is second.table
+    ended = run("explain", "--from", "both.h5", "--estimator", "occlusion", "--json")
+    assert len(ended.out.splitlines()) == 1
+
+
+def test_a_kept_sampled_result_stays_what_was_sampled(folder: Path) -> None:
+    """Also where the table of its sweep lies beside it."""
+    both = ("--estimator", "exact", "--estimator", "leverage", "--budget", 90)
+    first = run("explain", "photo.png", *TEXTS, "--grid", "3x3", *both, "--out", "both.h5", "--json")
+    again = run("explain", "--from", "both.h5", "--json")
+    exact, sampled = (json.loads(line) for line in first.out.splitlines())
+    assert [json.loads(line) for line in again.out.splitlines()] == [exact, sampled]
+    assert sampled["shapley"] != exact["shapley"]
+
+
 def test_tolerance(folder: Path) -> None:
     [made] = replayed("--estimator", "leverage", "--tolerance", 0.5)
     assert made["tolerance"] == 0.5
@@ -104,6 +123,7 @@ def test_faithfulness(folder: Path) -> None:
     assert replayed("--from", "f.h5")[0]["faithfulness"] == curves
     sampled = ("--estimator", "rise", "--budget", 40)
     ended = run("explain", "photo.png", *TEXTS, "--grid", "3x3", *sampled, "--faithfulness")
+    assert f"  {ESTIMATORS['rise'].estimates} (rise, " in ended.out
     assert "insertion area" in ended.out and "standard errors: not known" in ended.out
 
 
@@ -115,7 +135,8 @@ def test_csv_and_notebook(folder: Path) -> None:
     assert [row["estimator"] for row in rows] == ["exact"] * 9 + ["rise"] * 9
     assert rows[0]["caption"] == TEXTS[1] and rows[8]["row"] == rows[8]["column"] == "2"
     kept = hlx.load("kept.h5")[0]
-    assert [float(row["shapley"]) for row in rows[:9]] == kept.values.tolist()
+    assert [float(row["value"]) for row in rows[:9]] == kept.values.tolist()
+    assert {row["kind"] for row in rows} == {ESTIMATORS[name].estimates for name in ("exact", "rise")}
     picture = re.search(r'src="data:image/png;base64,([^"]+)"', kept._repr_html_())
     assert picture is not None and base64.b64decode(picture[1]).startswith(b"\x89PNG")
     explanation = kept.to_shap(pixels=True)
@@ -154,4 +175,4 @@ def test_bad_options(folder: Path, options: str, message: str) -> None:
 def test_without_a_table_nothing_can_be_replayed(folder: Path) -> None:
     typed("explain --from kept.h5 --out bare.h5 --no-table")
     for options in ("--estimator leverage --budget 50", "--faithfulness"):
-        assert "was not kept" in refusal(folder, "explain", "--from", "bare.h5", *options.split())
+        assert "there is no table" in refusal(folder, "explain", "--from", "bare.h5", *options.split())

@@ -38,6 +38,7 @@ def attribution(regions: Regions | None, seed: int = 0, context: bool = True) ->
         background="blur",
         batch_size=1,
         seconds=1.0,
+        table_seconds=0.5,
         versions={},
         shown=square,
         hidden=square,
@@ -108,8 +109,23 @@ def test_bare_tables_name_players(folder: Path) -> None:
         (said,) = printed(*arguments, "--index", "weighted-banzhaf", "-p", 0.25)
         assert said["table"] == number and said["p"] == 0.25 and "regions" not in said
         assert said["values"] == interactions(tables[1], "WBII", 2, p=0.25).values.tolist()
+    (said,) = printed("tables.npz", "--key", "values", "--select", 2)
+    assert said["values"] == interactions(tables[2], "k-SII", 2).values.tolist()
+    np.save("alone.npy", [1.0, 2.0])
+    out = run("interactions", "alone.npy", "--order", 1).out
+    assert "table 0 of 1 player\n" in out and "strongest 1 of 1 player:" in out
     out = run("interactions", "tables.npz", "--order", 1, "--top", 1).out
     assert out.count("strongest 1 of 5 players:") == 3 and "table 2 of 5 players" in out
+
+
+def test_a_table_of_several_estimators_is_taken_once(folder: Path) -> None:
+    first, second = attribution(Grid(2, 3)), attribution(Grid(2, 3), 1)
+    several = [replace(first, estimator="leverage"), first, replace(first, table=None), second]
+    save("both.h5", several)
+    said = printed("both.h5")
+    assert [one["table"] for one in said] == [0, 1]
+    assert [one["caption"] for one in said] == ["caption 0", "caption 1"]
+    assert printed("both.h5", "--select", 1) == said[1:]
 
 
 def test_csv_and_plot_are_written(folder: Path) -> None:
@@ -159,9 +175,14 @@ def test_csv_and_plot_are_written(folder: Path) -> None:
         (("tables.npz", "--plot", "a.png"), "table 0 comes without"),
         (("nan.npy",), "table 0: table: the value of coalition 2 is nan (player 1 of 2 shown)"),
         (("long.npy",), "shape (2^n,), n >= 1, found shape (12,)"),
-        (("deep.npy",), "found shape (2, 2, 2)"),
+        (("deep.npy",), "deep.npy: expected tables of shape (2^n,) or (games, 2^n), found (2, 2, 2)"),
         (("broken.npz",), "broken.npz: cannot be read"),
-        (("two.npz",), "one called 'values', found a, b"),
+        (("two.npz",), "a, b could all be tables; choose with --key"),
+        (("two.npz", "--key", "c"), "no array 'c'; it holds a float64 (4,), b float64 (4,)"),
+        (("a.h5", "--key", "a"), "--key a: names an array of an .npz, found a.h5"),
+        (("missing.h5", "-p", 0.5), "p is the probability of WBII"),
+        (("missing.h5", "--index", "WBII", "-p", 1.5), "hlx: p is a probability, expected 0 to 1, found 1.5"),
+        (("a.h5", "--csv", "a.csv", "--plot", "b.csv"), "ends in .png or .pdf"),
         ((), "Missing argument 'FILE'"),
     ],
 )

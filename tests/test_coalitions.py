@@ -15,6 +15,9 @@ from hlx.coalitions import (
     complement,
     describe,
     ids_from_rows,
+    none_and_all,
+    random_subsets,
+    row_keys,
     rows_from_ids,
 )
 from hlx.errors import InputError
@@ -100,3 +103,30 @@ def test_coalitions_in_words() -> None:
     assert describe(np.zeros(5, bool)) == "none of 5 players shown"
     assert describe(np.ones(5, bool)) == "all 5 players shown"
     assert describe(np.arange(196) > 0).endswith("15, 16, ... (195 in all) of 196 shown")
+
+
+@given(n=st.sampled_from([1, 2, 63, 64, 196]))
+def test_none_and_all(n: int) -> None:
+    rows = none_and_all(n)
+    assert rows.dtype == np.bool_ and rows.shape == (2, n)
+    assert not rows[0].any() and rows[1].all()
+
+
+def test_random_subsets_of_a_size_are_all_as_likely() -> None:
+    rows = random_subsets(np.random.default_rng(0), 5, np.repeat([0, 2, 5], [10, 4000, 10]))
+    assert (rows.sum(axis=1) == np.repeat([0, 2, 5], [10, 4000, 10])).all()
+    counts = np.bincount(ids_from_rows(rows[10:-10]))
+    counts = counts[counts > 0]
+    assert len(counts) == 10
+    assert np.square(counts - 400).sum() / 400 < 27.9  # 99.9% of chi-square with 9 degrees of freedom
+
+
+@given(m=st.integers(0, 30), n=st.sampled_from([2, 5, 63, 64, 100]), seed=st.integers(0, 999))
+def test_keys_are_equal_where_rows_are(m: int, n: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows = (rng.random((4, n)) < 0.5)[rng.integers(0, 4, m)]
+    keys = row_keys(rows)
+    same = (rows[:, None] == rows).all(axis=2)
+    listed = keys.tolist()
+    np.testing.assert_array_equal(np.array([[a == b for b in listed] for a in listed]).reshape(m, m), same)
+    assert len(set(listed)) == len(np.unique(keys)) == len({row.tobytes() for row in rows})

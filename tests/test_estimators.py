@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hlx.coalitions import all_rows
 from hlx.errors import InputError
-from hlx.estimators import ESTIMATORS, EXACT, check_affordable, get_estimator, make_plan
+from hlx.estimators import ESTIMATORS, EXACT, check_affordable, get_estimator, get_estimators, make_plan
 from hlx.estimators.permutation import PERMUTATION
 from hlx.games import shapley_from_table
 from hlx.regions import Grid
@@ -67,6 +67,39 @@ def test_exact_above_its_limit_names_cost_and_alternative() -> None:
 def test_budgets_that_mean_nothing(name: str, n: int, budget: int | None) -> None:
     with pytest.raises(InputError, match="budget"):
         make_plan(get_estimator(name), n, budget, 0)
+
+
+def test_estimators_say_what_matters_to_them() -> None:
+    assert {name for name, e in ESTIMATORS.items() if not e.random} == {"exact", "partition", "occlusion"}
+    placed = {name for name, e in ESTIMATORS.items() if e.neighbourhoods}
+    assert placed == {"odd-gp", "partition", "regression-adjusted"}
+    for name, estimator in ESTIMATORS.items():
+        plans = [
+            make_plan(estimator, 6, None if estimator.exhaustive else 30, seed, Grid(2, 3)).coalitions
+            for seed in (0, 1)
+        ]
+        assert np.array_equal(*plans) != estimator.random, name
+        assert (estimator.estimates == "Shapley values") == estimator.consistent, name
+
+
+@pytest.mark.parametrize("name", [name for name, e in ESTIMATORS.items() if not e.exhaustive])
+def test_budgets_without_end_are_clipped_or_refused(name: str) -> None:
+    estimator = ESTIMATORS[name]
+    plan = make_plan(estimator, 10, 10**30, 0)
+    np.testing.assert_array_equal(plan.coalitions, make_plan(estimator, 10, 1 << 10, 0).coalitions)
+    check_affordable(estimator, 25, 1 << 24)
+    for n in (25, 49):
+        with pytest.raises(InputError, match=r"more than the limit of 2\^24; use a smaller one"):
+            make_plan(estimator, n, (1 << 24) + 1, 0)
+
+
+def test_one_estimator_or_several() -> None:
+    assert get_estimators("permutation") == get_estimators([PERMUTATION]) == [PERMUTATION]
+    assert get_estimators(("exact", "permutation")) == [EXACT, PERMUTATION]
+    with pytest.raises(InputError, match=r"unknown estimator 'nothing'; there are exact"):
+        get_estimators(["exact", "nothing"])
+    with pytest.raises(InputError, match=r"which estimator\? there are exact"):
+        get_estimators([])
 
 
 def test_regions_of_another_game_are_refused() -> None:

@@ -98,7 +98,13 @@ def test_rows_that_do_not_fit_are_refused(game: Game) -> None:
 
 
 @pytest.mark.parametrize(
-    "function", [lambda rows: 0.0, lambda rows: np.zeros((len(rows), 1)), lambda rows: ["a"] * len(rows)]
+    "function",
+    [
+        lambda rows: 0.0,
+        lambda rows: np.zeros((len(rows), 1)),
+        lambda rows: ["a"] * len(rows),
+        lambda rows: [[1], [1, 2]],
+    ],
 )
 def test_functions_that_return_something_else_are_refused(function) -> None:
     with pytest.raises(InputError, match=r"expected \(2,\) real numbers for 2 coalitions, found"):
@@ -106,9 +112,9 @@ def test_functions_that_return_something_else_are_refused(function) -> None:
 
 
 def test_limits_of_callable_games() -> None:
-    with pytest.raises(InputError, match="n_players must be at least 1, found 0"):
+    with pytest.raises(InputError, match="n_players: expected at least 1, found 0"):
         CallableGame(lambda rows: rows.sum(axis=1), 0)
-    with pytest.raises(InputError, match="batch_size must be at least 1, found 0"):
+    with pytest.raises(InputError, match="batch_size: expected at least 1, found 0"):
         CallableGame(lambda rows: rows.sum(axis=1), 2, batch_size=0)
     wide = CallableGame(lambda rows: rows.sum(axis=1), 196)
     np.testing.assert_array_equal(wide(np.ones((2, 196), bool)), [196, 196])

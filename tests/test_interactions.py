@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import subprocess
+import sys
 from fractions import Fraction
 from itertools import combinations
 from math import comb, factorial
@@ -309,7 +311,8 @@ def test_values_are_found_by_players_in_any_order(n: int, data: st.DataObject) -
 
 
 @pytest.mark.parametrize(
-    "players", [(0, 0), (4,), (-1,), (0, 1, 2), 3, [0, 1], ("0",), (0.0,), (0, 4), slice(None), None]
+    "players",
+    [(True, False), (0, 0), (4,), (-1,), (0, 1, 2), 3, [0, 1], ("0",), (0.0,), (0, 4), slice(None), None],
 )
 def test_other_players_are_refused(players: object) -> None:
     found = interactions(random_table(4), "SII", 2)
@@ -443,3 +446,31 @@ def test_an_order_that_would_fill_the_memory_is_refused(monkeypatch: pytest.Monk
     with pytest.raises(InputError):
         interactions(table, "SII", fitting + 1)
     assert len(interactions(table, "Moebius", 16)) == 1 << 16
+
+
+def test_arguments_of_other_types_are_refused_in_one_line() -> None:
+    """Without the checks of annotations that tests run under, which would refuse them first."""
+    program = """
+import numpy as np
+from hlx.errors import InputError
+from hlx.interaction_values import interactions
+table = np.arange(8.0)
+cases = [dict(index=None), dict(order=2.0), dict(order="2"), dict(order=None), dict(order=True)]
+cases += [dict(index="WBII", p="0.5"), dict(index="WBII", p=[0.5])]
+cases += [dict(table=None), dict(table=[[1], [1, 2]])]
+for case in cases:
+    try:
+        interactions(**{"table": table, **case})
+    except InputError as error:
+        print(str(error))
+assert interactions(table, order=np.int64(2)).order == 2
+"""
+    root = Path(__file__).parents[1]
+    ended = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    said = ended.stdout.splitlines()
+    words = ["index None", *(f"order: expected a whole number, found {x!r}" for x in (2.0, "2", None, True))]
+    words += ["found '0.5'", "found [0.5]"]
+    words += ["real numbers, found values of type object", "expected one table"]
+    assert len(said) == len(words)
+    assert all(word in line for word, line in zip(words, said, strict=True)), said

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hlx.coalitions import all_rows, ids_from_rows
+from hlx.coalitions import all_rows, ids_from_rows, none_and_all
 from hlx.estimators import Plan, make_plan
 from hlx.estimators.draws import in_order_of_appearance, within
 from hlx.estimators.kernel import KERNEL
@@ -44,8 +44,7 @@ def test_draws_stop_before_the_first_too_many(k: int, r: int, n: int, seed: int)
     assert len(draws.coalitions) <= budget
     assert len(np.unique(draws.coalitions, axis=0)) == len(draws.coalitions)
     if kept < k:
-        ends = np.array([[False] * n, [True] * n])
-        asked = np.concatenate([ends, drawn[: kept + 1].reshape(-1, n)])
+        asked = np.concatenate([none_and_all(n), drawn[: kept + 1].reshape(-1, n)])
         assert len(np.unique(asked, axis=0)) > budget
 
 

@@ -110,8 +110,19 @@ def test_the_borders_drawn_are_those_between_labels() -> None:
 
 def test_caption_foil_title_and_unit_are_written() -> None:
     written = texts(overlay_figure(panel(caption="a cat", foil="a dog", title="clip", unit="probability")))
-    assert {"caption: a cat", "foil: a dog", "clip", "Shapley value (probability)"} <= set(written)
+    assert {"caption: a cat", "foil: a dog", "clip", "Shapley values (probability)", "Shapley values"} <= set(
+        written
+    )
     assert not any("foil" in text for text in texts(overlay_figure(panel())))
+
+
+def test_other_values_are_not_called_shapley_values() -> None:
+    other = panel(kind="losses")
+    written = texts(overlay_figure(other))
+    assert {"losses", "losses (logits)"} <= set(written) and not any("Shapley" in text for text in written)
+    both = texts(contact_sheet([panel(), other]))
+    assert {"values", "losses (logits)", "Shapley values (logits)"} <= set(both)
+    assert not {"losses", "Shapley values"} & set(both)
 
 
 @example("", " ")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -15,7 +15,9 @@ from PIL import Image
 
 from hlx.errors import InputError
 from hlx.plot import Panel, save_figure
-from hlx.plot.pairs import MAX_LISTED, Pair, PairPanel, centres, pairs_sheet, region_name, signed_number
+from hlx.plot.badges import badge_places
+from hlx.plot.names import region_name
+from hlx.plot.pairs import MAX_LISTED, Pair, PairPanel, centres, pairs_sheet, signed_number
 from hlx.regions import Grid, LabelMap, Regions
 
 DASH = "\N{EN DASH}"
@@ -108,6 +110,41 @@ def test_the_centre_of_any_region_lies_in_it(seed: int) -> None:
     regions = LabelMap(pixels)
     for region, (x, y) in enumerate(centres(regions, 12)):
         assert regions.labels(12)[int(y), int(x)] == region
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 1000), rows=st.integers(2, 4), scale=st.sampled_from([1e-4, 0.05, 1.0, 30.0]))
+def test_the_numbers_of_regions_stay_legible(seed: int, rows: int, scale: float) -> None:
+    """No badge lies over a number, and no curve is drawn over one."""
+    draw = np.random.default_rng(seed)
+    grid = Grid(rows, 4)
+    every = [(i, j) for i in range(grid.n_players) for j in range(i)]
+    pairs = [(every[k], float(draw.normal())) for k in draw.permutation(len(every))[:10]]
+    pairs.sort(key=lambda pair: -abs(pair[1]))
+    values = scale * draw.normal(size=grid.n_players)
+    figure = pairs_sheet([panel(grid, pairs, 64, values=values)])
+    figure.draw_without_rendering()
+    axis = figure.axes[1]
+    numbers = [text for text in axis.texts if text.get_bbox_patch() is None]
+    badges = [text.get_bbox_patch() for text in axis.texts if text.get_bbox_patch() is not None]
+    assert len(numbers) == grid.n_players and len(badges) == 10
+    for number in numbers:
+        assert number.get_zorder() > max(thing.get_zorder() for thing in (*axis.patches, *axis.collections))
+        assert number.get_path_effects()
+        box = number.get_window_extent()
+        for badge in badges:
+            ring = badge.get_window_extent()
+            middle = np.array([(ring.x0 + ring.x1) / 2, (ring.y0 + ring.y1) / 2])
+            nearest = np.clip(middle, (box.x0, box.y0), (box.x1, box.y1))
+            assert np.linalg.norm(middle - nearest) > 0.9 * ring.width / 2
+
+
+def test_badges_take_the_middle_where_nothing_is_in_the_way() -> None:
+    curve = (np.array([0.0, 0.0]), np.array([5.0, 4.0]), np.array([10.0, 0.0]))
+    nothing, ends = np.empty((0, 4)), np.array([[0.0, 0.0], [10.0, 0.0]])
+    np.testing.assert_allclose(badge_places([curve], nothing, ends, 0.5), [[5.0, 2.0]])
+    [[x, y]] = badge_places([curve], np.array([[4.5, 1.0, 5.5, 3.0]]), ends, 0.5)
+    assert abs(x - 5.0) >= 1.0 - 1e-9 and y == pytest.approx(2 - 2 * ((x - 5) / 5) ** 2)
 
 
 def test_many_pairs_are_drawn_and_the_first_are_listed() -> None:

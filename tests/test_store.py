@@ -42,6 +42,7 @@ def context(draw: np.random.Generator, **changes: object) -> Context:
         background="blur",
         batch_size=16,
         seconds=0.25,
+        table_seconds=None,
         versions={"hlx": "0", "device": "1 x cpu"},
         shown=shown,
         hidden=hidden,
@@ -94,6 +95,7 @@ def attributions(draw: st.DrawFn) -> list[Attribution]:
         changes: dict[str, object] = {}
         if draw(st.booleans()):
             changes |= {"standard_error": random.random(n), "table": None, "estimator": "permutation"}
+            changes["kind"] = draw(TEXTS)
             changes |= {"seed": draw(st.integers(0, 2**70)), "budget": 77, "degrees_of_freedom": 2.5}
             changes["tolerance"] = draw(st.none() | st.floats(1e-9, 1))
         if draw(st.booleans()):
@@ -107,7 +109,8 @@ def attributions(draw: st.DrawFn) -> list[Attribution]:
             texts |= {
                 name: draw(st.none() | TEXTS) for name in ("foil", "stimulus_id", "phenomenon", "revision")
             }
-            changes["context"] = context(random, **texts)
+            seconds = draw(st.none() | st.floats(0, 1e6))
+            changes["context"] = context(random, **texts, table_seconds=seconds)
         made.append(replace(one, **changes))
     return made
 
@@ -137,15 +140,18 @@ def test_what_several_share_is_stored_once(tmp_path: Path) -> None:
         replace(first, context=replace(first.context, caption=f"caption {i}"), v_all=float(i))
         for i in range(5)
     ]
+    assert first.table is not None
+    made[1] = replace(made[1], table=first.table[:])  # another view of the same table
     save(tmp_path / "a.h5", [*made, attribution(seed=7)])
     with h5py.File(tmp_path / "a.h5") as file:
-        assert [len(file[name]) for name in ("attributions", "images", "labels", "vectors")] == [6, 2, 1, 1]
+        shared = ("attributions", "images", "labels", "vectors", "tables")
+        assert [len(file[name]) for name in shared] == [6, 2, 1, 1, 2]
         assert file["vectors/0"].shape == (16, 500) and file["vectors/0"].fletcher32
     loaded = load(tmp_path / "a.h5")
     for one, other in zip(made, loaded, strict=False):
         assert_same(one, other)
-        assert other.vectors is loaded[0].vectors
-    assert loaded[5].vectors is None
+        assert other.vectors is loaded[0].vectors and other.table is loaded[0].table
+    assert loaded[5].vectors is None and loaded[5].table is not loaded[0].table
 
 
 def test_any_hdf5_reader_reads_it(tmp_path: Path) -> None:

@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Shaped
 
-from hlx.attribution import Attribution
+from hlx.attribution import Attribution, holding_tables
 from hlx.errors import InputError
 from hlx.games import TabulatedGame
-from hlx.images import check_file
 from hlx.regions import Regions
+from hlx.tables import ARRAY_ENDINGS, read_tables, single_tables
 
 if TYPE_CHECKING:
     from hlx.models.dual_encoder import DualEncoder
     from hlx.stimuli import Stimulus
 
 RESULT_ENDINGS = (".h5", ".hdf5")
-ARRAY_ENDINGS = (".npz", ".npy")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +50,8 @@ class BenchmarkGame:
         checked = TabulatedGame(self.table, self.name)
         if self.regions is not None and self.regions.n_players != checked.n_players:
             raise InputError(
-                f"{self.name}: has {checked.n_players} players, the regions {self.regions} are "
-                f"{self.regions.n_players}"
+                f"{self.name}: has {checked.n_players} player{'s' * (checked.n_players > 1)}, the regions "
+                f"{self.regions} are {self.regions.n_players}"
             )
         object.__setattr__(self, "table", checked.table())
 
@@ -89,7 +88,7 @@ def read_games(
             f"found extension {path.suffix!r}"
         )
     games = []
-    for key, array in _arrays(path, keys).items():
+    for key, array in read_tables(path, keys).items():
         name = f"{path.name}:{key}" if key else path.name
         games += games_from_tables(array, name, regions)
     return games
@@ -99,33 +98,33 @@ def games_from_tables(
     tables: Shaped[np.ndarray, "*axes"], name: str = "games", regions: Regions | None = None
 ) -> list[BenchmarkGame]:
     """The games of an array of shape (2^n,) or (g, 2^n). Raises what `BenchmarkGame` raises."""
-    if tables.ndim == 1:
-        return [BenchmarkGame(name, tables, regions)]
-    if tables.ndim != 2 or not len(tables):
-        raise InputError(f"{name}: expected tables of shape (2^n,) or (games, 2^n), found {tables.shape}")
-    return [BenchmarkGame(f"{name}[{i}]", table, regions) for i, table in enumerate(tables)]
+    return [BenchmarkGame(own, table, regions) for own, table in single_tables(tables, name).items()]
 
 
 def games_from_attributions(attributions: Sequence[Attribution], name: str) -> list[BenchmarkGame]:
-    """The games of attributions that kept their tables.
+    """The games of the tables that attributions kept: one game where several share a table.
+
+    Attributions without a table are left out where others have one.
 
     Raises
     ------
-    InputError : there is none; some kept no table (named).
+    InputError : there is no attribution, or none kept its table.
     """
     if not attributions:
         raise InputError(f"{name}: holds no attributions")
+    holding = holding_tables(attributions)
+    if not holding:
+        raise InputError(
+            f"{name}: has no table of all coalitions; make it with --estimator exact, and without --no-table"
+        )
     games = []
-    for i, attribution in enumerate(attributions):
-        if attribution.table is None:
-            raise InputError(
-                f"{name}: attribution {i} ({attribution.estimator}) has no table of all coalitions; make it "
-                "with --estimator exact, and without --no-table"
-            )
-        context = attribution.context
+    for i, attribution in enumerate(holding):
+        table, context = attribution.table, attribution.context
+        assert table is not None
         own = None if context is None else context.stimulus_id
-        spent = None if context is None else context.seconds / max(attribution.n_evaluations, 1)
-        games.append(BenchmarkGame(own or f"{name}[{i}]", attribution.table, attribution.regions, spent))
+        seconds = None if context is None else context.table_seconds
+        spent = None if seconds is None else seconds / len(table)
+        games.append(BenchmarkGame(own or f"{name}[{i}]", table, attribution.regions, spent))
     return games
 
 
@@ -196,38 +195,3 @@ def as_games(games: Sequence[BenchmarkGame | np.ndarray] | np.ndarray) -> list[B
     for i, game in enumerate(games):
         made += [game] if isinstance(game, BenchmarkGame) else games_from_tables(game, f"games[{i}]")
     return made
-
-
-def _arrays(path: Path, keys: Sequence[str]) -> dict[str, np.ndarray]:
-    """The arrays of tables in a .npz by key, or of a .npy under the key ""."""
-    check_file(path)
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        held = {"": loaded} if isinstance(loaded, np.ndarray) else {key: loaded[key] for key in loaded.files}
-    except Exception as error:  # whatever broken bytes provoke
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: cannot be read as an array: {reason}") from None
-    if "" in held:
-        if keys:
-            raise InputError(f"{path}: holds a single array, which has no key: leave out --key {keys[0]}")
-        return held
-    shapes = ", ".join(f"{key} {array.dtype} {array.shape}" for key, array in held.items())
-    unknown = [key for key in keys if key not in held]
-    if unknown:
-        raise InputError(f"{path}: has no array {unknown[0]!r}; it holds {shapes or 'nothing'}")
-    chosen = keys or [key for key, array in held.items() if _could_be_tables(array)]
-    if not chosen:
-        raise InputError(
-            f"{path}: holds no floating-point array of shape (2^n,) or (games, 2^n), only "
-            f"{shapes or 'nothing'}"
-        )
-    if len(chosen) > 1 and not keys:
-        raise InputError(
-            f"{path}: {', '.join(chosen)} could all be tables; choose with --key (it holds {shapes})"
-        )
-    return {key: held[key] for key in chosen}
-
-
-def _could_be_tables(array: np.ndarray) -> bool:
-    length = array.shape[-1] if array.ndim in (1, 2) else 0
-    return array.dtype.kind == "f" and length >= 2 and not length & (length - 1)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from numbers import Real
 
 import numpy as np
 from jaxtyping import Float64
@@ -15,8 +16,10 @@ from hlx.bench.games import BenchmarkGame, as_games
 from hlx.bench.measures import covered, map_errors
 from hlx.bench.result import BenchmarkResult, Row, Skipped
 from hlx.coalitions import ids_from_rows
+from hlx.counts import whole_number
 from hlx.errors import InputError
-from hlx.estimators import ESTIMATORS, Estimator, get_estimator, make_plan
+from hlx.estimating import solve
+from hlx.estimators import ESTIMATORS, Estimator, get_estimators, make_plan
 from hlx.faithfulness import areas_from_tables
 from hlx.kernels import shapley
 from hlx.regions import Regions
@@ -27,14 +30,11 @@ VERSIONED = ("hlx", "numpy", "scipy", "numba")
 LARGEST_DEFAULT_BUDGET = 20_000
 DEFAULT_BUDGETS = 8
 
-NEIGHBOURHOODS = ("odd-gp", "partition")
-"""Estimators that ask the regions which players are neighbours."""
-
 
 def benchmark_estimators(
     games: Sequence[BenchmarkGame | np.ndarray] | np.ndarray,
-    estimators: Sequence[str | Estimator] | None = None,
-    budgets: Sequence[int] | None = None,
+    estimators: str | Estimator | Sequence[str | Estimator] | None = None,
+    budgets: int | Sequence[int] | None = None,
     *,
     repeats: int = 30,
     costly_repeats: int = 5,
@@ -52,10 +52,11 @@ def benchmark_estimators(
     Parameters
     ----------
     games : from `read_games`, or tables (2^n,), (g, 2^n) or a sequence of them.
-    estimators : names or estimators; all that sample where None.
-    budgets : distinct coalitions, empty and full included; `default_budgets` where None. An estimator is
-        skipped at budgets below its least.
-    repeats, costly_repeats : plans per estimator and budget, and at most so many of those that are costly.
+    estimators : names or estimators, or one; all that sample where None.
+    budgets : distinct coalitions, empty and full included, or one number; `default_budgets` where None. An
+        estimator is skipped at budgets below its least.
+    repeats, costly_repeats : plans per estimator and budget, and at most so many of those that are costly;
+        one where nothing is random.
     seed : repeat r plans with seed + r, whatever the estimator and the budget.
     top : k of Precision@k.
     level : of the intervals whose coverage is measured.
@@ -64,16 +65,18 @@ def benchmark_estimators(
 
     Raises
     ------
-    InputError : unknown estimators, budgets below 1, repeats below 1, or every budget too small for all.
+    InputError : unknown estimators, budgets or counts that are no whole numbers or below 1, every budget too
+        small for all, or an estimate that is not finite.
     """
     chosen = _estimators(estimators)
     known = as_games(games)
     if not known:
         raise InputError("no games to run estimators on")
-    counts = {"repeats": repeats, "costly repeats": costly_repeats, "top": top}
-    for name, value in counts.items():
-        if value < 1:
-            raise InputError(f"{name}: expected at least 1, found {value}")
+    repeats = whole_number(repeats, "repeats", least=1)
+    costly_repeats = whole_number(costly_repeats, "costly repeats", least=1)
+    top, seed = whole_number(top, "top", least=1), whole_number(seed, "seed", least=0)
+    if not isinstance(level, Real):
+        raise InputError(f"level: expected a number between 0 and 1, such as 0.95, found {level!r}")
     critical_value(level, None)
     groups = _groups(known)
     spending = _budgets(budgets, [group.n for group in groups])
@@ -81,7 +84,7 @@ def benchmark_estimators(
     runs: list[tuple[Estimator, int]] = []
     skipped = []
     for estimator in chosen:
-        least = max(least_budget(estimator, group.n) for group in groups)
+        least = max(estimator.least(group.n) for group in groups)
         for budget in spending:
             if budget >= least:
                 runs.append((estimator, budget))
@@ -100,7 +103,12 @@ def benchmark_estimators(
         if first is not None:
             _replay(estimator, first, seed, [one], top, level, faithfulness)
 
-    times = {id(run): min(repeats, costly_repeats) if run[0].costly else repeats for run in runs}
+    def plans(estimator: Estimator) -> int:
+        if not estimator.random:
+            return 1
+        return min(repeats, costly_repeats) if estimator.costly else repeats
+
+    times = {id(run): plans(run[0]) for run in runs}
     collected: dict[tuple[str, int], list[dict[str, Float64[np.ndarray, " columns"]]]] = {
         (estimator.name, budget): [] for estimator, budget in runs
     }
@@ -131,12 +139,9 @@ def benchmark_estimators(
         level=level,
         model_seconds=all(game.seconds_per_evaluation is not None for game in known),
         versions={name: version(name) for name in VERSIONED},
+        deterministic=[estimator.name for estimator in chosen if not estimator.random],
+        neighbourhoods=[estimator.name for estimator in chosen if estimator.neighbourhoods],
     )
-
-
-def least_budget(estimator: Estimator, n: int) -> int:
-    """The smallest budget at which an estimator runs on n players."""
-    return 1 << n if estimator.exhaustive else min(estimator.least_budget(n), 1 << n)
 
 
 def default_budgets(least_players: int, most_players: int | None = None) -> list[int]:
@@ -208,17 +213,12 @@ def _replay(
         ids = ids_from_rows(plan.coalitions)
         values = np.stack([table[ids] for table in group.tables]).astype(np.float64)
         looked = time.perf_counter()
-        estimate = plan.solve(values)
+        estimate = solve(plan, values, estimator.name)
         solved = time.perf_counter()
         sampling += planned - start
         looking += looked - planned
         solving += solved - looked
         modelled += sum(len(ids) * (seconds or 0.0) for seconds in group.seconds_per_evaluation)
-        if not np.isfinite(estimate.values).all():
-            raise InputError(
-                f"{estimator.name}: gives NaN or infinity at a budget of {budget} with seed {seed}; "
-                "leave this budget out"
-            )
         found = map_errors(estimate.values, group.truth, top)
         found["coverage"] = covered(estimate, group.truth, level)
         found["evaluations"] = np.full(len(group.places), float(len(np.unique(ids))))
@@ -237,25 +237,22 @@ def _replay(
     return measured
 
 
-def _estimators(asked: Sequence[str | Estimator] | None) -> list[Estimator]:
+def _estimators(asked: str | Estimator | Sequence[str | Estimator] | None) -> list[Estimator]:
     if asked is None:
         return [estimator for estimator in ESTIMATORS.values() if not estimator.exhaustive]
-    chosen = [get_estimator(estimator) for estimator in asked]
+    chosen = get_estimators(asked)
     names = [estimator.name for estimator in chosen]
-    if not names:
-        raise InputError(f"no estimators to run; there are {', '.join(ESTIMATORS)}")
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if twice:
         raise InputError(f"estimators: {twice[0]} is named twice")
     return chosen
 
 
-def _budgets(asked: Sequence[int] | None, players: Sequence[int]) -> list[int]:
+def _budgets(asked: int | Sequence[int] | None, players: Sequence[int]) -> list[int]:
     if asked is None:
         return default_budgets(min(players), max(players))
-    if not asked:
+    several = asked if isinstance(asked, Iterable) and not isinstance(asked, str) else [asked]
+    budgets = sorted({whole_number(budget, "budgets", least=1) for budget in several})
+    if not budgets:
         raise InputError("no budgets to run estimators at")
-    wrong = [budget for budget in asked if budget < 1]
-    if wrong:
-        raise InputError(f"budgets: expected numbers of evaluations, found {wrong[0]}")
-    return sorted(set(asked))
+    return budgets

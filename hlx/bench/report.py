@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from hlx.bench.measures import MEASURES
-from hlx.bench.replay import NEIGHBOURHOODS
 from hlx.bench.result import REFERENCE, BenchmarkResult, Row, Summary
 from hlx.errors import InputError
 
@@ -171,7 +170,8 @@ _SECONDS = ("sampling", "evaluation", "solving", "seconds")
 def _head(result: BenchmarkResult) -> str:
     players = sorted(set(result.n_players))
     how_many = f"{players[0]}" if len(players) == 1 else f"{players[0]} to {players[-1]}"
-    return f"{len(result.games)} game{'s' * (len(result.games) > 1)} of {how_many} players"
+    ending = "s" * (players[-1] > 1)
+    return f"{len(result.games)} game{'s' * (len(result.games) > 1)} of {how_many} player{ending}"
 
 
 def _repeats(result: BenchmarkResult, name: str) -> tuple[int, ...]:
@@ -196,18 +196,25 @@ def _notes(result: BenchmarkResult, tables: Sequence[str]) -> list[str]:
     ]
     if any(table not in (*_FORMATS, "ratio", "seconds") for table in tables):
         lines.append(
-            "in brackets: standard error of the mean over games and repeats, in units of the last digit"
+            "in brackets: standard error of the mean in units of the last digit, with games and "
+            "repeats\nfor independent draws"
         )
     others: dict[tuple[int, ...], list[str]] = {}
     for name in result.estimators:
         if _marked(result, name) != name:
             others.setdefault(_repeats(result, name), []).append(name)
-    lines += [f"* {_counts(count)} repeats: {', '.join(names)}" for count, names in others.items()]
+    for count, names in others.items():
+        fixed = [name for name in names if name in result.deterministic]
+        drawn = [name for name in names if name not in fixed]
+        if fixed:
+            lines.append(f"* run once, for nothing in it is random: {', '.join(fixed)}")
+        if drawn:
+            lines.append(f"* {_counts(count)} repeat{'s' * (count != (1,))}: {', '.join(drawn)}")
     least = {s.estimator: s.least_budget for s in result.skipped}
     if least:
         needs = ", ".join(f"{name} {budget:,}" for name, budget in least.items())
         lines.append(f"{NONE} below the least budget: {needs}")
-    unplaced = [name for name in result.estimators if name in NEIGHBOURHOODS]
+    unplaced = result.neighbourhoods
     if unplaced and None in result.regions:
         lines.append(
             f"where players lie is not known: {', '.join(unplaced)} ran without neighbours "

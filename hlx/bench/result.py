@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from hlx.bench.measures import ROUNDING
 from hlx.errors import InputError
 
 REFERENCE = "leverage"
@@ -22,8 +23,9 @@ RESAMPLES = 1000
 class Summary:
     """Mean, standard error of the mean, quartiles and count of the defined values of a measure.
 
-    The standard error takes games and repeats for independent, as papers print it: it tells what another run
-    on games like these would change. None of a single value.
+    The standard error takes every game and every repeat for an independent draw, as papers print it, though
+    the repeats of one game share its difficulty: it tells what another run on these games would change.
+    None of a single value.
     """
 
     mean: float
@@ -109,6 +111,8 @@ class BenchmarkResult:
     top, level : of Precision@k and of the intervals.
     model_seconds : whether `evaluation` is what the sweep that made the tables took, not looking values up.
     versions : of hlx and the packages that take part.
+    deterministic : estimators in which nothing is random, run once.
+    neighbourhoods : estimators that ask the regions which players are neighbours.
     """
 
     rows: list[Row]
@@ -123,6 +127,8 @@ class BenchmarkResult:
     level: float
     model_seconds: bool
     versions: dict[str, str]
+    deterministic: list[str] = field(default_factory=list)
+    neighbourhoods: list[str] = field(default_factory=list)
 
     def row(self, estimator: str, budget: int) -> Row | None:
         """None where it was skipped."""
@@ -134,13 +140,14 @@ class BenchmarkResult:
 
         Games are drawn for both at once, repeats for each on its own: both are samples of what there could
         have been, and the repeats of two estimators have nothing in common. None where the reference was not
-        run at this budget, or its error is zero.
+        run at this budget, or its errors are zero but for rounding.
         """
         other = self.row(reference, row.budget)
         if other is None or measure not in row.samples:
             return None
         above, below = row.samples[measure], other.samples[measure]
-        if not below.mean() > 0:
+        relative = other.samples["relative_error"]
+        if ((relative <= ROUNDING) | (below == 0)).all():
             return None
         value = float(above.mean() / below.mean())
         if row is other:
@@ -207,10 +214,12 @@ def joined(results: Sequence[BenchmarkResult]) -> BenchmarkResult:
         for row in result.rows:
             parts.setdefault((row.estimator, row.budget), []).append(row)
     estimators = list(dict.fromkeys(name for result in results for name in result.estimators))
-    rows = [
-        Row(name, budget, {key: np.concatenate([r.samples[key] for r in same]) for key in same[0].samples})
-        for (name, budget), same in parts.items()
-    ]
+    once = {name for result in results for name in result.deterministic}
+    rows = []
+    for (name, budget), same in parts.items():
+        kept = same[:1] if name in once else same
+        samples = {key: np.concatenate([row.samples[key] for row in kept]) for key in same[0].samples}
+        rows.append(Row(name, budget, samples))
     rows.sort(key=lambda row: (estimators.index(row.estimator), row.budget))
     return replace(
         first,
@@ -219,6 +228,8 @@ def joined(results: Sequence[BenchmarkResult]) -> BenchmarkResult:
         estimators=estimators,
         budgets=sorted({budget for result in results for budget in result.budgets}),
         seed=min(result.seed for result in results),
+        deterministic=[name for name in estimators if name in once],
+        neighbourhoods=list(dict.fromkeys(name for result in results for name in result.neighbourhoods)),
     )
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from hlx.cli.outputs import PICTURES, check_outputs, tell_written
 from hlx.cli.terminal import progress_bar
 from hlx.errors import InputError
-from hlx.files import check_output
+from hlx.files import write_bytes
 
 if TYPE_CHECKING:
     from hlx.bench import BenchmarkGame
@@ -21,15 +23,21 @@ _FILE = click.Path(path_type=Path)
 _MODEL_OPTIONS = ("model", "images", "background", "dtype", "batch_size")
 _STDOUT = Path("-")
 
+DEFAULT_TOP = 5
+"""k of Precision@k, in games of so many players."""
 
-@click.group()
-def bench() -> None:
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def bench(ctx: click.Context) -> None:
     """Compare estimators on games whose exact values are known.
 
     \b
     Example:
       hlx bench estimators results.h5 --budgets 82,179,394 --plot errors.png
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 @bench.command()
@@ -80,7 +88,9 @@ def bench() -> None:
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Repeat r uses seed + r."
 )
-@click.option("--top", type=int, default=5, show_default=True, help="k of Precision@k of |phi|.")
+@click.option(
+    "--top", type=int, metavar="K", help="k of Precision@k of |phi|.  [default: 5, or all of fewer players]"
+)
 @click.option(
     "--level", type=float, default=0.95, show_default=True, help="Of the intervals whose coverage is counted."
 )
@@ -97,7 +107,7 @@ def bench() -> None:
     "--json",
     "json_file",
     type=_FILE,
-    metavar="FILE|-",
+    metavar="FILE.json|-",
     help="All measures as JSON; - prints it instead of tables.",
 )
 @click.option("--plot", type=_FILE, metavar="FILE.png|.pdf", help="Mean squared error against budget.")
@@ -116,7 +126,7 @@ def estimators(
     repeats: int,
     costly_repeats: int,
     seed: int,
-    top: int,
+    top: int | None,
     level: float,
     faithfulness: bool,
     tables: tuple[str, ...],
@@ -137,7 +147,10 @@ def estimators(
       hlx bench estimators games.npz --key values --grid 4x4 --budgets 82,394,1895 --plot errors.png
       hlx bench estimators --stimuli scenes.csv --model clip-scenes --games 10 --json errors.json
     """
-    _check_options(ctx, files, stimuli, json_file, plot, force)
+    _check_options(ctx, files, stimuli)
+    written = None if json_file == _STDOUT else json_file
+    outputs = {"--json": (written, (".json",)), "--plot": (plot, PICTURES)}
+    check_outputs(outputs, (*files, *stimuli), force)
     _check_counts(most, repeats, costly_repeats, top)
     budget_list = None if budgets is None else _integers("--budgets", budgets)
     regions = _grid(grid)
@@ -155,7 +168,11 @@ def estimators(
         get_estimator(name)
 
     known = _from_files(files, keys, regions, most, stimuli)
+    sizes = [game.n_players for game in known]
     if stimuli and (most is None or len(known) < most):
+        sizes.append(16 if regions is None else regions.n_players)
+    top = _largest_top(top, sizes)
+    if len(sizes) > len(known):
         known += _from_model(stimuli, images, regions, None if most is None else most - len(known), options)
     with progress_bar("running estimators") as progress:
         result = benchmark_estimators(
@@ -170,51 +187,42 @@ def estimators(
             faithfulness=faithfulness,
             progress=progress,
         )
-    if json_file is not None:
-        text = json.dumps(result.as_dict(), indent=2, allow_nan=False) + "\n"
-        if json_file == _STDOUT:
-            click.echo(text, nl=False)
-        else:
-            from hlx.files import write_bytes
-
-            write_bytes(json_file, text.encode())
-    if json_file != _STDOUT:
-        click.echo(report(result, shown))
+    text = json.dumps(result.as_dict(), indent=2, allow_nan=False) + "\n"
+    if written is not None:
+        write_bytes(written, text.encode())
+    click.echo(text if json_file == _STDOUT else report(result, shown) + "\n", nl=False)
     if plot is not None:
-        save_plot(plot, result)
-    for path in (json_file, plot):
-        if path is not None and path != _STDOUT:
-            click.echo(f"written: {path}", err=True)
+        try:
+            save_plot(plot, result)
+        except InputError as error:  # the numbers are there, and a picture cannot show them
+            warnings.warn(f"{plot} is left out: {error}", stacklevel=1)
+            plot = None
+    tell_written(written, plot)
 
 
-def _check_options(
-    ctx: click.Context,
-    files: Sequence[Path],
-    stimuli: Sequence[Path],
-    json_file: Path | None,
-    plot: Path | None,
-    force: bool,
-) -> None:
+def _check_options(ctx: click.Context, files: Sequence[Path], stimuli: Sequence[Path]) -> None:
     if not files and not stimuli:
         raise InputError("which games? give FILES (.h5, .npz, .npy), or --stimuli to sweep with --model")
     if not stimuli:
         for name in _MODEL_OPTIONS:
             if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
                 raise InputError(f"--{name.replace('_', '-')} is for games of a model: give --stimuli FILE")
-    outputs = [path for path in (json_file, plot) if path is not None and path != _STDOUT]
-    if plot is not None and plot.suffix.lower() not in (".png", ".pdf"):
-        raise InputError(f"{plot}: expected a name that ends in .png or .pdf")
-    for path in outputs:
-        if path.resolve() in [given.resolve() for given in (*files, *stimuli)]:
-            raise InputError(f"{path}: is an input, it will not be replaced; name another file")
-        check_output(path, force)
 
 
-def _check_counts(most: int | None, repeats: int, costly_repeats: int, top: int) -> None:
+def _check_counts(most: int | None, repeats: int, costly_repeats: int, top: int | None) -> None:
     counts = {"--games": most, "--repeats": repeats, "--costly-repeats": costly_repeats, "--top": top}
     for name, value in counts.items():
         if value is not None and value < 1:
             raise InputError(f"{name} {value}: expected at least 1")
+
+
+def _largest_top(top: int | None, sizes: Sequence[int]) -> int:
+    """k of Precision@k, which no game has fewer players than."""
+    if top is None:
+        return min(DEFAULT_TOP, *sizes)
+    if top > (most := min(sizes)):
+        raise InputError(f"--top {top}: a game has {most} player{'s' * (most > 1)}, take at most as many")
+    return top
 
 
 def _integers(option: str, text: str) -> list[int]:

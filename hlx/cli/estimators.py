@@ -25,10 +25,11 @@ def estimators(grid: str, as_json: bool) -> None:
         {
             "name": name,
             "summary": estimator.summary,
-            "least_budget": min(estimator.least_budget(n), 1 << n),
+            "least_budget": estimator.least(n),
             "needs_budget": estimator.needs_budget,
             "standard_errors": estimator.standard_errors,
             "shapley": estimator.consistent,
+            "kind": estimator.estimates,
         }
         for name, estimator in ESTIMATORS.items()
     ]

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from hlx.cli.terminal import attribution_text, progress_bar
+from hlx.cli.outputs import PICTURES, check_outputs, tell_written
+from hlx.cli.terminal import attribution_text
 from hlx.errors import InputError
-from hlx.files import check_output
-
-if TYPE_CHECKING:
-    from hlx.attribution import Attribution
-    from hlx.regions import Regions
-    from hlx.stimuli import Stimulus
 
 MAX_DRAWN = 100
 """Rows of one --plot; no picture is taller than 65,535 pixels."""
@@ -129,28 +122,24 @@ def explain(
       hlx explain --from maps.h5 --plot again.png
     """
     _check_options(image, caption, foil, pairs, source, out, no_table, keep_embeddings)
-    for path, endings in ((out, (".h5", ".hdf5")), (plot, (".png", ".pdf")), (table, (".csv",))):
-        if path is not None:
-            if path.suffix.lower() not in endings:
-                raise InputError(f"{path}: expected a name that ends in {' or '.join(endings)}")
-            for given in (image, pairs, options["regions"]):
-                if given is not None and Path(str(given)).resolve() == path.resolve():
-                    raise InputError(f"{path}: is an input, it will not be replaced; name another file")
-            check_output(path, force)
+    outputs = {"--out": (out, (".h5", ".hdf5")), "--plot": (plot, PICTURES), "--csv": (table, (".csv",))}
+    check_outputs(outputs, (image, pairs, options["regions"], source), force)
     how: dict[str, Any] = {
         "budget": budget,
         "tolerance": tolerance,
         "seed": seed,
         "faithfulness": faithfulness,
     }
+    from hlx.cli.maps import from_file, from_model, pairs_of
+
     if source is not None:
         _refuse_model_options(ctx)
-        attributions = _from_file(source, caption, foil, pairs, estimators, how)
+        attributions = from_file(source, caption, foil, pairs, estimators, how)
     else:
         assert image is not None
-        stimuli = _stimuli(image, caption, foil, pairs)
+        stimuli = pairs_of(image, caption, foil, pairs)
         _check_drawable(plot, len(stimuli) * max(1, len(estimators)))
-        attributions = _from_model(stimuli, options, keep_embeddings, estimators or ("exact",), how)
+        attributions = from_model(stimuli, options, keep_embeddings, estimators or ("exact",), how)
     _check_drawable(plot, len(attributions))
     panels = [attribution.panel() for attribution in attributions] if plot is not None else []
     if out is not None:
@@ -167,9 +156,7 @@ def explain(
         write_csv([record for attribution in attributions for record in attribution.rows()], table, force)
     for attribution in attributions:
         click.echo(json.dumps(attribution.as_dict()) if as_json else attribution_text(attribution))
-    for path in (out, plot, table):
-        if path is not None:
-            click.echo(f"written: {path}", err=True)
+    tell_written(out, plot, table)
 
 
 def _check_options(
@@ -212,109 +199,3 @@ def _refuse_model_options(ctx: click.Context) -> None:
     ]
     if given:
         raise InputError(f"--{given[0].replace('_', '-')} was settled when the file of --from was made")
-
-
-def _stimuli(image: str, caption: str | None, foil: str | None, pairs: Path | None) -> list[Stimulus]:
-    from hlx.stimuli import Stimulus, read_stimuli
-
-    if pairs is None:
-        assert caption is not None
-        return [Stimulus(image, caption, foil)]
-    return read_stimuli(pairs, image=image)
-
-
-def _from_model(
-    stimuli: Sequence[Stimulus],
-    options: dict[str, str | Path | None],
-    keep_embeddings: bool,
-    estimators: Sequence[str],
-    how: dict[str, Any],
-) -> list[Attribution]:
-    regions = _regions(options["grid"], options["regions"])
-
-    # What can be refused without a model is refused before one is loaded.
-    from hlx.estimating import requests
-    from hlx.images import read_image
-    from hlx.models.batches import parse_batch
-
-    for request in requests(estimators, how["budget"], how["seed"], how["tolerance"]):
-        request.check(regions.n_players)
-    batch_size = parse_batch(str(options["batch_size"]))
-    read_image(stimuli[0].image)
-
-    from hlx.explaining import explain_pairs
-    from hlx.models import load_model
-
-    model = load_model(str(options["model"]), dtype=str(options["dtype"]))
-    with progress_bar("evaluating coalitions") as progress:
-        return explain_pairs(
-            model,
-            stimuli,
-            regions,
-            estimators,
-            background=str(options["background"]),
-            batch_size=batch_size,
-            progress=progress,
-            keep_vectors=keep_embeddings,
-            **how,
-        )
-
-
-def _regions(grid: str | Path | None, labels: str | Path | None) -> Regions:
-    from hlx.regions import Grid, LabelMap
-
-    if grid is not None and labels is not None:
-        raise InputError("--grid and --regions both say what the regions are: give one of them")
-    return (
-        LabelMap.read(Path(str(labels)))
-        if labels is not None
-        else Grid.parse("4x4" if grid is None else str(grid))
-    )
-
-
-def _from_file(
-    source: Path,
-    caption: str | None,
-    foil: str | None,
-    pairs: Path | None,
-    estimators: Sequence[str],
-    how: dict[str, Any],
-) -> list[Attribution]:
-    from hlx.explaining import explain_table
-    from hlx.store import load
-
-    attributions = _kept(source, load(source), caption, foil, pairs)
-    asked = estimators or (None if how["budget"] is None and how["tolerance"] is None else ("exact",))
-    return [made for kept in attributions for made in explain_table(kept, asked, **how)]
-
-
-def _kept(
-    source: Path, kept: list[Attribution], caption: str | None, foil: str | None, pairs: Path | None
-) -> list[Attribution]:
-    if not kept:
-        raise InputError(f"{source}: holds no attributions")
-    if caption is None and pairs is None:
-        return kept
-    from hlx.explaining import explain_kept
-    from hlx.models import load_text_side
-
-    sweeps = {id(attribution.vectors): attribution for attribution in kept if attribution.vectors is not None}
-    if len(sweeps) != 1:
-        raise InputError(
-            f"{source}: holds the image vectors of {len(sweeps)} sweeps, expected one"
-            " (explain one image with --keep-embeddings)"
-        )
-    attribution = next(iter(sweeps.values()))
-    assert attribution.context is not None
-    stimuli = _stimuli(attribution.context.image, caption, foil, pairs)
-    texts, checkpoint = load_text_side(attribution.context.model, attribution.context.revision)
-    mapped = explain_kept(
-        attribution, [(s.caption, s.foil) for s in stimuli], texts, checkpoint.fingerprint()
-    )
-    return [_named(attribution, stimulus) for attribution, stimulus in zip(mapped, stimuli, strict=True)]
-
-
-def _named(attribution: Attribution, stimulus: Stimulus) -> Attribution:
-    assert attribution.context is not None
-    context = replace(attribution.context, stimulus_id=stimulus.id, phenomenon=stimulus.phenomenon)
-    return replace(attribution, context=context)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from hlx.cli.outputs import PICTURES, check_outputs, tell_written
 from hlx.errors import InputError
-from hlx.files import check_output
 
 if TYPE_CHECKING:
     from hlx.attribution import Attribution
@@ -21,15 +21,12 @@ if TYPE_CHECKING:
 MAX_DRAWN = 100
 """Rows of one --plot; no picture is taller than 65,535 pixels."""
 
-MARKED = ("model", "image", "caption", "foil", "stimulus_id", "phenomenon")
-"""What --json repeats of each attribution's context."""
-
 _FILE = click.Path(path_type=Path)
 
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """A table of a file: its number there, and its attribution where it has one."""
+    """A table of a file: its number there, and the first attribution that has it, if any."""
 
     number: int
     table: np.ndarray
@@ -46,6 +43,9 @@ class Kept:
     help="SII, k-SII, STII, FSII, BII, FBII, Moebius or WBII (weighted Banzhaf).",
 )
 @click.option("--order", type=int, default=2, show_default=True, help="Largest number of players together.")
+@click.option(
+    "--key", "keys", multiple=True, metavar="NAME", help="Array of an .npz that holds the tables; repeatable."
+)
 @click.option("-p", "p", type=float, metavar="P", help="Probability of WBII.  [default: 0.5]")
 @click.option(
     "--top",
@@ -65,6 +65,7 @@ def interactions(
     file: Path,
     index: str,
     order: int,
+    keys: tuple[str, ...],
     p: float | None,
     top: int,
     select: int | None,
@@ -86,15 +87,9 @@ def interactions(
     from hlx.interaction_values import interactions as computed
     from hlx.interaction_values import known_index
 
-    index = known_index(index)
-    for path, endings in ((plot, (".png", ".pdf")), (table, (".csv",))):
-        if path is not None:
-            if path.suffix.lower() not in endings:
-                raise InputError(f"{path}: expected a name that ends in {' or '.join(endings)}")
-            if path.resolve() == file.resolve():
-                raise InputError(f"{path}: is the input, it will not be replaced; name another file")
-            check_output(path, force)
-    tables = _tables(file)
+    index = known_index(index, p)
+    check_outputs({"--plot": (plot, PICTURES), "--csv": (table, (".csv",))}, [file], force)
+    tables = _tables(file, keys)
     if select is not None:
         if select >= len(tables):
             raise InputError(f"--select {select}: {file} holds tables 0 to {len(tables) - 1}")
@@ -103,9 +98,6 @@ def interactions(
         _check_drawable(tables, order)
     results = []
     for kept in tables:
-        if kept.table.size == 0:
-            hint = "explain with --out and without --no-table, and with --estimator exact"
-            raise InputError(f"{file}: attribution {kept.number} was kept without its table: {hint}")
         try:
             results.append(computed(kept.table, index, order, p=p))
         except InputError as error:
@@ -123,43 +115,34 @@ def interactions(
         write_csv(records, table, force)
     for kept, result in zip(tables, results, strict=True):
         click.echo(json.dumps(_as_dict(kept, result)) if as_json else _text(kept, result, top))
-    for path in (plot, table):
-        if path is not None:
-            click.echo(f"written: {path}", err=True)
+    tell_written(plot, table)
 
 
-def _tables(file: Path) -> list[Kept]:
-    if file.suffix.lower() in (".npy", ".npz"):
-        return _bare_tables(file)
+def _tables(file: Path, keys: Sequence[str]) -> list[Kept]:
+    from hlx.tables import ARRAY_ENDINGS, read_tables, single_tables
+
+    ending = file.suffix.lower()
+    if keys and ending != ".npz":
+        raise InputError(f"--key {keys[0]}: names an array of an .npz, found {file}")
+    if ending in ARRAY_ENDINGS:
+        arrays = read_tables(file, keys).values()
+        tables = [table for array in arrays for table in single_tables(array, str(file)).values()]
+        return [Kept(number, table) for number, table in enumerate(tables)]
+    from hlx.attribution import holding_tables
     from hlx.store import load
 
-    none = np.empty(0)
-    kept = [
-        Kept(number, none if found.table is None else found.table, found)
-        for number, found in enumerate(load(file))
-    ]
-    if not kept:
+    attributions = load(file)
+    if not attributions:
         raise InputError(f"{file}: holds no attributions")
-    return kept
-
-
-def _bare_tables(file: Path) -> list[Kept]:
-    """Tables (2^n,) or (g, 2^n) of a .npy, or of a .npz's only array or the one called `values`."""
-    from hlx.images import check_file
-
-    check_file(file)
-    try:
-        found = np.load(file, allow_pickle=False)
-        arrays = {"values": found} if isinstance(found, np.ndarray) else dict(found)
-    except Exception as error:  # whatever broken bytes provoke
-        raise InputError(f"{file}: cannot be read: {' '.join(str(error).split())}") from error
-    if "values" not in arrays and len(arrays) != 1:
-        names = ", ".join(arrays) or "none"
-        raise InputError(f"{file}: expected one array, or one called 'values', found {names}")
-    values = arrays["values"] if "values" in arrays else next(iter(arrays.values()))
-    if values.ndim not in (1, 2) or values.size == 0:
-        raise InputError(f"{file}: expected a table (2^n,) or several (g, 2^n), found shape {values.shape}")
-    return [Kept(number, table) for number, table in enumerate(np.atleast_2d(values))]
+    holding = holding_tables(attributions)
+    if not holding:
+        raise InputError(
+            f"{file}: was kept without tables: explain with --out and without --no-table, and with "
+            "--estimator exact"
+        )
+    return [
+        Kept(number, found.table, found) for number, found in enumerate(holding) if found.table is not None
+    ]
 
 
 def _check_drawable(tables: Sequence[Kept], order: int) -> None:
@@ -193,20 +176,24 @@ def _name(result: InteractionValues) -> str:
 
 
 def _as_dict(kept: Kept, result: InteractionValues) -> dict[str, Any]:
+    from hlx.attribution import ROW_FIELDS
+
     attribution = kept.attribution
     made: dict[str, Any] = {"table": kept.number}
     if attribution is not None:
-        made |= {name: getattr(attribution.context, name, None) for name in MARKED}
+        made |= {name: getattr(attribution.context, name, None) for name in ROW_FIELDS}
         made["regions"] = None if attribution.regions is None else attribution.regions.spec()
     return {**made, **result.as_dict()}
 
 
 def _text(kept: Kept, result: InteractionValues, top: int) -> str:
-    from hlx.plot.pairs import region_name, signed_number
+    from hlx.plot.names import region_name
+    from hlx.plot.pairs import signed_number
 
     context = None if kept.attribution is None else kept.attribution.context
     regions = None if kept.attribution is None else kept.attribution.regions
-    lines = [f"table {kept.number} of {result.n_players} players" if context is None else context.image]
+    players = f"{result.n_players} player{'s' * (result.n_players > 1)}"
+    lines = [f"table {kept.number} of {players}" if context is None else context.image]
     if context is not None:
         lines.append(f"  caption  {context.caption}")
         if context.foil is not None:
@@ -214,11 +201,12 @@ def _text(kept: Kept, result: InteractionValues, top: int) -> str:
         lines.append(f"  model    {context.model}")
     for size in range(min(2, result.order), result.order + 1):
         sets, strongest = len(result.of_order(size)), result.strongest(top, size)
-        what = {1: "players" if regions is None else "regions", 2: "pairs"}.get(size, f"sets of {size}")
+        one = {1: "player" if regions is None else "region", 2: "pair"}.get(size, f"set of {size}")
+        what = one if sets == 1 else one.replace("set", "sets") if size > 2 else f"{one}s"
         name = f"{_name(result)} of order {result.order}"
         lines.append(f"  {name}, strongest {len(strongest)} of {sets:,} {what}:")
         limit = max(abs(value) for _, value in strongest)
-        names = [" \N{EN DASH} ".join(region_name(i, regions) for i in players) for players, _ in strongest]
+        names = [" \N{EN DASH} ".join(region_name(i, regions) for i in found) for found, _ in strongest]
         widest = max(map(len, names))
         for name, (_, value) in zip(names, strongest, strict=True):
             lines.append(f"    {name:<{widest}}  {signed_number(value, limit)}")

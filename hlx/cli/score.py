@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import time
 import warnings
 from dataclasses import asdict
@@ -12,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hlx.cli.outputs import check_outputs
 from hlx.cli.terminal import progress_bar
 from hlx.errors import InputError
-from hlx.files import check_output, write_bytes
+from hlx.files import write_bytes
 
 if TYPE_CHECKING:
     from hlx.score import Accuracy, AccuracyTable, PairScore
@@ -86,13 +86,7 @@ def score(
     from hlx.score import accuracy, score_stimuli
     from hlx.stimuli import gather_stimuli
 
-    if out.suffix.lower() not in (".csv", ".jsonl"):
-        raise InputError(f"--out {out}: expected a name that ends in .csv or .jsonl")
-    if missing is not None and os.path.abspath(missing) == os.path.abspath(out):
-        raise InputError(f"--missing {missing}: is also the file of --out")
-    for path in (out, missing):
-        if path is not None:
-            check_output(path, force)
+    check_outputs({"--out": (out, (".csv", ".jsonl")), "--missing": (missing, ())}, stimuli, force)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         gathered = gather_stimuli(stimuli, images, validated=validated, need_foil=True)

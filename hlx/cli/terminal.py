@@ -64,7 +64,7 @@ def attribution_text(attribution: Attribution) -> str:
     )
     spent = f" in {context.seconds:.1f} s" if context is not None else ""
     lines.append(
-        f"  Shapley values ({attribution.estimator}, {attribution.n_evaluations:,} evaluations{spent}):"
+        f"  {attribution.kind} ({attribution.estimator}, {attribution.n_evaluations:,} evaluations{spent}):"
     )
     regions = attribution.regions
     if isinstance(regions, Grid):
@@ -76,7 +76,7 @@ def attribution_text(attribution: Attribution) -> str:
         spread = float(np.ptp(attribution.values))
         share = f", {attribution.standard_error.max() / spread:.1%} of the values' range" if spread else ""
         lines.append(f"  largest standard error {attribution.standard_error.max():.2g}{share}")
-    elif attribution.estimator != "exact":
+    elif not attribution.is_exact:
         lines.append("  standard errors: not known")
     curves = attribution.faithfulness
     if curves is not None:

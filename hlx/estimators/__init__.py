@@ -6,7 +6,15 @@ number of games. `ESTIMATORS` is their registry, and `make_plan` the one way to 
 
 from hlx.estimators.estimator import Estimate, Estimator, Plan
 from hlx.estimators.exact import EXACT, ExactPlan
-from hlx.estimators.registry import ESTIMATORS, check_affordable, get_estimator, make_plan, reaches_all
+from hlx.estimators.registry import (
+    ESTIMATORS,
+    check_affordable,
+    check_regions,
+    get_estimator,
+    get_estimators,
+    make_plan,
+    reaches_all,
+)
 
 __all__ = [
     "ESTIMATORS",
@@ -16,7 +24,9 @@ __all__ = [
     "ExactPlan",
     "Plan",
     "check_affordable",
+    "check_regions",
     "get_estimator",
+    "get_estimators",
     "make_plan",
     "reaches_all",
 ]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
-from hlx.coalitions import MAX_ID_PLAYERS, ids_from_rows
+from hlx.coalitions import none_and_all, row_keys
 
 # Blocks double from here whatever the budget, so that a smaller budget sees the beginning of the same draws.
 FIRST_BLOCK = 16
@@ -55,8 +55,7 @@ def draw_within(n: int, budget: int, rng: np.random.Generator, draw: DrawBlock) 
 def within(drawn: Bool[np.ndarray, "k r n"], budget: int) -> Draws:
     """The first of these draws, as many as ask for at most `budget` distinct coalitions."""
     k, r, n = drawn.shape
-    ends = np.array([[False] * n, [True] * n])
-    rows = np.concatenate([ends, drawn.reshape(-1, n)])
+    rows = np.concatenate([none_and_all(n), drawn.reshape(-1, n)])
     first, number = in_order_of_appearance(rows)
     is_new = np.zeros(len(rows), np.int64)
     is_new[first] = 1
@@ -75,11 +74,3 @@ def in_order_of_appearance(
     _, first, inverse = np.unique(row_keys(rows), return_index=True, return_inverse=True)
     order = np.argsort(first)
     return first[order], np.argsort(order)[inverse]
-
-
-def row_keys(rows: Bool[np.ndarray, "m n"]) -> np.ndarray:
-    """One sortable key a row: its id, or its bytes where it has too many players for one."""
-    if rows.shape[1] <= MAX_ID_PLAYERS:
-        return ids_from_rows(rows)
-    packed = np.packbits(rows, axis=1)
-    return packed.view(f"V{packed.shape[1]}")[:, 0]

@@ -72,6 +72,9 @@ class Estimator:
     consistent : estimates Shapley values, so that a budget of 2^n makes them exact.
     standard_errors : can report standard errors.
     costly : planning or solving takes seconds a game, where the others take milliseconds.
+    random : the seed matters.
+    neighbourhoods : `regions` matter.
+    estimates : what its values are called.
     """
 
     name: str
@@ -83,3 +86,10 @@ class Estimator:
     consistent: bool = True
     standard_errors: bool = True
     costly: bool = False
+    random: bool = True
+    neighbourhoods: bool = False
+    estimates: str = "Shapley values"
+
+    def least(self, n: int) -> int:
+        """The smallest budget for n players; never above that of all coalitions."""
+        return min(self.least_budget(n), 1 << n)

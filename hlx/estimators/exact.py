@@ -35,4 +35,5 @@ EXACT = Estimator(
     exhaustive=True,
     needs_budget=False,
     standard_errors=False,
+    random=False,
 )

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
+from hlx.coalitions import none_and_all
 from hlx.estimators.estimator import Estimate, Estimator, Plan
 from hlx.regions import Regions
 
@@ -28,7 +29,7 @@ class OcclusionPlan(Plan):
 def plan(n: int, budget: int, rng: np.random.Generator, regions: Regions | None) -> OcclusionPlan:
     """n + 2 coalitions, whatever the budget; two of a single player."""
     del budget, rng, regions
-    ends: Bool[np.ndarray, "2 n"] = np.array([[False] * n, [True] * n])
+    ends = none_and_all(n)
     hidden = ~np.eye(n, dtype=np.bool_)
     return OcclusionPlan(np.concatenate([ends[:1], hidden[: n if n > 1 else 0], ends[1:]]))
 
@@ -41,4 +42,6 @@ OCCLUSION = Estimator(
     needs_budget=False,
     consistent=False,
     standard_errors=False,
+    random=False,
+    estimates="occlusion values",
 )

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Float64
 
+from hlx.coalitions import none_and_all
 from hlx.estimators.estimator import Estimate, Estimator, Plan
 from hlx.estimators.game_by_game import solve_game_by_game
 from hlx.estimators.gaussian_process import OddKernel, posterior
@@ -142,7 +143,7 @@ def first_pairs(
 def plan(n: int, budget: int, rng: np.random.Generator, regions: Regions | None) -> OddGPPlan:
     """As many pairs as the budget holds, far from each other; regions tell which players are neighbours."""
     shown = spread_pairs(n, (budget - 2) // 2, rng)
-    ends = np.array([[False] * n, [True] * n])
+    ends = none_and_all(n)
     kernel = OddKernel(n, triples_of(n, regions))
     coalitions = np.concatenate([ends[:1], shown, ~shown, ends[1:]])
     return OddGPPlan(coalitions, kernel, kernel.rows(np.concatenate([shown, ends[1:]])))
@@ -154,4 +155,5 @@ ODD_GP = Estimator(
     plan,
     lambda n: max(4, n + 1),
     costly=True,
+    neighbourhoods=True,
 )

@@ -140,4 +140,7 @@ PARTITION = Estimator(
     needs_budget=False,
     consistent=False,
     standard_errors=False,
+    random=False,
+    neighbourhoods=True,
+    estimates="Winter values",
 )

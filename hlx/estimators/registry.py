@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import reprlib
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 
 from hlx.coalitions import MAX_TABLE_PLAYERS
@@ -18,7 +21,7 @@ from hlx.estimators.permutation import PERMUTATION
 from hlx.estimators.regression_adjusted import REGRESSION_ADJUSTED
 from hlx.estimators.rise import RISE
 from hlx.estimators.svarm import SVARM
-from hlx.regions import Regions
+from hlx.regions import Grid, LabelMap, Regions
 
 ESTIMATORS = {
     estimator.name: estimator
@@ -42,9 +45,18 @@ def get_estimator(estimator: str | Estimator) -> Estimator:
     """The estimator of this name, or the one given; InputError lists the names there are."""
     if isinstance(estimator, Estimator):
         return estimator
-    if estimator not in ESTIMATORS:
-        raise InputError(f"unknown estimator {estimator!r}; there are {', '.join(ESTIMATORS)}")
+    if not isinstance(estimator, str) or estimator not in ESTIMATORS:
+        raise InputError(f"unknown estimator {reprlib.repr(estimator)}; there are {', '.join(ESTIMATORS)}")
     return ESTIMATORS[estimator]
+
+
+def get_estimators(asked: str | Estimator | Sequence[str | Estimator]) -> list[Estimator]:
+    """One estimator or several, in the order given. Raises InputError as `get_estimator`, and for none."""
+    several = asked if isinstance(asked, Iterable) and not isinstance(asked, str) else [asked]
+    chosen = [get_estimator(one) for one in several]
+    if not chosen:
+        raise InputError(f"which estimator? there are {', '.join(ESTIMATORS)}")
+    return chosen
 
 
 def make_plan(
@@ -52,7 +64,7 @@ def make_plan(
 ) -> Plan:
     """The coalitions that an estimator asks for.
 
-    A budget of 2^n or more turns every consistent estimator into the exact one.
+    A budget of 2^n or more turns every consistent estimator into the exact one, and means 2^n to all others.
 
     Parameters
     ----------
@@ -63,12 +75,11 @@ def make_plan(
 
     Raises
     ------
-    InputError : as `check_affordable`, or `regions` are of another number of players.
+    InputError : as `check_affordable` and `check_regions`.
     """
     check_affordable(estimator, n, budget)
-    if regions is not None and regions.n_players != n:
-        raise InputError(f"regions: the game has {n} players, the regions are {regions.n_players}")
-    budget = 1 << n if budget is None else budget
+    check_regions(n, regions)
+    budget = 1 << n if budget is None else min(budget, 1 << n)
     chosen = EXACT if reaches_all(estimator, n, budget) else estimator
     return chosen.plan(n, budget, np.random.default_rng(seed), regions)
 
@@ -80,13 +91,23 @@ def reaches_all(estimator: Estimator, n: int, budget: int | None) -> bool:
     return estimator.consistent and n <= MAX_TABLE_PLAYERS and budget is not None and budget >= 1 << n
 
 
+def check_regions(n: int, regions: Regions | None) -> None:
+    """Refuse what are no regions, and regions of another number of players than n. Raises InputError."""
+    if regions is None:
+        return
+    if not isinstance(regions, Grid | LabelMap):
+        raise InputError(f"regions: expected a Grid or a LabelMap, found {reprlib.repr(regions)}")
+    if regions.n_players != n:
+        raise InputError(f"regions: the game has {n} players, the regions are {regions.n_players}")
+
+
 def check_affordable(estimator: Estimator, n: int, budget: int | None) -> None:
     """Refuse what could not finish, and budgets that mean nothing, before anything is evaluated.
 
     Raises
     ------
-    InputError : too many regions for all coalitions (names the sampled estimators), or a missing, useless
-        or too small budget.
+    InputError : too many regions for all coalitions (names the sampled estimators), or a missing, useless,
+        too small or endless budget.
     """
     if estimator.exhaustive:
         if n > MAX_TABLE_PLAYERS:
@@ -104,7 +125,12 @@ def check_affordable(estimator: Estimator, n: int, budget: int | None) -> None:
     elif budget is None:
         if estimator.needs_budget:
             raise InputError(f"{estimator.name} samples coalitions: say how many with a budget")
-    elif budget < (least := min(estimator.least_budget(n), 1 << n)):
+    elif n > MAX_TABLE_PLAYERS and budget > 1 << MAX_TABLE_PLAYERS:
+        raise InputError(
+            f"{estimator.name}: a budget of {budget:,} evaluations is more than the limit of "
+            f"2^{MAX_TABLE_PLAYERS}; use a smaller one"
+        )
+    elif budget < (least := estimator.least(n)):
         raise InputError(
             f"{estimator.name}: a budget of {budget} evaluations is too small for {n} regions; "
             f"use at least {least}"

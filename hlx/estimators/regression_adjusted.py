@@ -135,7 +135,12 @@ def regression_adjusted(
         return RegressionAdjustedPlan(sample.coalitions, sample, fold, folds, populations, surrogate, regions)
 
     return Estimator(
-        name, summary or "a surrogate and its residuals, cross-fitted", plan, _least, costly=costly
+        name,
+        summary or "a surrogate and its residuals, cross-fitted",
+        plan,
+        _least,
+        costly=costly,
+        neighbourhoods=True,
     )
 
 

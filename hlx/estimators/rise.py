@@ -19,6 +19,7 @@ from functools import partial
 import numpy as np
 from jaxtyping import Bool, Float, Float64
 
+from hlx.coalitions import MAX_TABLE_PLAYERS, all_rows
 from hlx.estimators.draws import draw_within
 from hlx.estimators.estimator import Estimate, Estimator, Plan
 from hlx.regions import Regions
@@ -36,13 +37,18 @@ class RisePlan(Plan):
     weights: Float64[np.ndarray, "m n"]
 
     def solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
-        return Estimate(np.asarray(values, np.float64) @ self.weights)
+        worth = np.asarray(values, np.float64)
+        # Against the empty coalition's value, so that a large constant leaves no rounding.
+        return Estimate((worth - worth[..., :1]) @ self.weights)
 
 
 def plan(n: int, budget: int, rng: np.random.Generator, regions: Regions | None) -> RisePlan:
     """As many distinct masks as the budget holds."""
     del regions
-    rows = draw_within(n, budget, rng, partial(_masks, n=n)).coalitions
+    if n <= MAX_TABLE_PLAYERS and budget >= 1 << n:
+        rows = all_rows(n)  # random masks would hardly ever find the last ones
+    else:
+        rows = draw_within(n, budget, rng, partial(_masks, n=n)).coalitions
     # The last row shows every player, so that no mean is empty.
     return RisePlan(rows, rows / rows.sum(axis=0) - 1 / len(rows))
 
@@ -58,4 +64,5 @@ RISE = Estimator(
     lambda n: 2,
     consistent=False,
     standard_errors=False,
+    estimates="RISE saliency",
 )

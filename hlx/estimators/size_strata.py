@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Int, Int64
 
+from hlx.coalitions import none_and_all, random_subsets
 from hlx.estimators.draws import FIRST_BLOCK, in_order_of_appearance
 
 # Strata of at most so many pairs are shuffled as a whole, at 10 ns a pair, and can be used up; in larger
@@ -56,7 +57,7 @@ def draw_pairs(
         draw_stratum(n, int(size), int(count), child)
         for size, count, child in zip(sizes, counts, rng.spawn(len(sizes)), strict=True)
     ]
-    ends = np.array([[False] * n, [True] * n])
+    ends = none_and_all(n)
     shown = np.concatenate([ends[:0], *drawn])
     k = len(shown)
     return PairSample(
@@ -99,7 +100,7 @@ def draw_stratum(n: int, size: int, pairs: int, rng: np.random.Generator) -> Boo
         return _subsets(rng.permutation(population)[:pairs], n, size)
     drawn, block = np.zeros((0, n), bool), FIRST_BLOCK
     while len(drawn) < pairs:
-        rows = rng.random((block, n)).argsort(axis=1).argsort(axis=1) < size
+        rows = random_subsets(rng, n, np.full(block, size))
         if 2 * size == n:
             rows ^= ~rows[:, -1:]
         drawn = np.concatenate([drawn, rows])

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float64, Int, UInt64
 
+from hlx.coalitions import random_subsets
 from hlx.estimators.size_strata import draw_stratum, stratum_population, stratum_sizes
 
 CANDIDATES = 128
@@ -87,7 +88,7 @@ class _Stratum:
     def candidates(self) -> Bool[np.ndarray, "c n"]:
         if self.waiting is not None:
             return self.waiting[:CANDIDATES]
-        rows = self.rng.random((CANDIDATES, self.n)).argsort(axis=1).argsort(axis=1) < self.size
+        rows = random_subsets(self.rng, self.n, np.full(CANDIDATES, self.size))
         return rows ^ ~rows[:, -1:] if 2 * self.size == self.n else rows
 
     def take(self, best: int) -> None:

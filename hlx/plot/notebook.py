@@ -27,11 +27,11 @@ def notebook_html(
 
     Parameters
     ----------
-    how : said below, such as the estimator and what it spent.
+    how : said below, such as what the values are, the estimator and what it spent.
     """
     if panel is not None:
         data = base64.b64encode(figure_bytes(contact_sheet([panel]))).decode()
-        title = html.escape(f"Shapley values: {panel.caption}", quote=True)
+        title = html.escape(f"{panel.kind}: {panel.caption}", quote=True)
         body = f'<img alt="{title}" style="max-width: 100%; width: 820px" src="data:image/png;base64,{data}">'
     else:
         body = _coloured_table(values, standard_error, regions)

@@ -44,7 +44,7 @@ class Panel:
     image, hidden : (side, side, 3) uint8
         The square the model sees, and the same with every region hidden.
     values : (n,) float
-        Signed Shapley values.
+        Signed.
     regions : Grid or LabelMap
         The n players.
     caption : str
@@ -53,6 +53,8 @@ class Panel:
         Printed above the panels, such as the model's name.
     unit : str
         Of the values.
+    kind : str
+        What the values are.
 
     Raises
     ------
@@ -68,6 +70,7 @@ class Panel:
     foil: str | None = None
     title: str | None = None
     unit: str = "logits"
+    kind: str = "Shapley values"
 
     def __post_init__(self) -> None:
         if self.image.shape != self.hidden.shape or self.image.shape[0] != self.image.shape[1]:
@@ -121,7 +124,8 @@ def contact_sheet(panels: Sequence[Panel]) -> "matplotlib.figure.Figure":
         bar_box = (left + 3 * _PANEL + 2 * gap + 0.1, y, 0.11, _PANEL)
         _draw_row(figure, axes, fraction(bar_box, width, height), panel)
         if row == 0:
-            names = ("image", "hidden regions show", "Shapley values")
+            kinds = {one.kind for one in panels}  # the colour bars tell several apart
+            names = ("image", "hidden regions show", kinds.pop() if len(kinds) == 1 else "values")
             for axis, name in zip(axes, names, strict=True):
                 axis.set_title(name, fontsize=9, color=_FAINT, pad=4)
         for k, (colour, text) in enumerate(lines):
@@ -188,7 +192,7 @@ def _draw_row(
     colour_bar.outline.set_linewidth(0.6)
     colour_bar.ax.tick_params(labelsize=7.5, width=0.6, length=2.5, colors=_INK)
     colour_bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:z.3g}".replace("-", "\N{MINUS SIGN}"))
-    colour_bar.set_label(f"Shapley value ({panel.unit})", fontsize=8.5, color=_INK)
+    colour_bar.set_label(f"{panel.kind} ({panel.unit})", fontsize=8.5, color=_INK)
     colour_bar.ax.set_title("caption", fontsize=7.5, color=_RED, pad=4)
     if panel.foil is not None:
         colour_bar.ax.set_xlabel("foil", fontsize=7.5, color=_BLUE, labelpad=3)

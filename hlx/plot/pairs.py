@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Float64, Int
 
 from hlx.errors import InputError
+from hlx.plot.badges import badge_places
+from hlx.plot.names import region_name
 from hlx.plot.overlay import (
     MAX_NUMBERED,
     Panel,
@@ -39,6 +41,8 @@ _RED, _BLUE, _INK, _FAINT = "#b2182b", "#2166ac", "#222222", "#666666"
 _PANEL = 3.1  # inches
 _PALEST = 0.27  # of either end of the colours is left to the curves, which would drown in the map otherwise
 _WIDTHS = (1.0, 5.0)  # points, of no interaction and of the strongest
+_NUMBER = 6.5  # points, the letters of corner numbers
+_BADGE = 5.4  # points, the radius of a badge
 
 
 @dataclass(frozen=True)
@@ -69,14 +73,6 @@ class PairPanel:
         for (i, j), value in self.pairs:
             if i == j or not (0 <= i < n and 0 <= j < n) or not np.isfinite(value):
                 raise InputError(f"plot: expected pairs of {n} regions and numbers, found {(i, j)}: {value}")
-
-
-def region_name(region: int, regions: Regions | None) -> str:
-    """A region in a list: (row, column) of a grid, from (0, 0) at the top left, else its number."""
-    if isinstance(regions, Grid):
-        row, column = divmod(region, regions.cols)
-        return f"({row}, {column})"
-    return str(region)
 
 
 def signed_number(value: float, limit: float) -> str:
@@ -153,8 +149,8 @@ def _draw_row(
         for spine in axis.spines.values():
             spine.set(linewidth=0.6, color=_FAINT)
     draw_borders(axes[1], labels)
-    _draw_corner_numbers(axes[1], panel, labels, limit)
-    _draw_pairs(axes[1], one.pairs, panel.regions, side)
+    corners = _draw_corner_numbers(axes[1], panel, labels, limit)
+    _draw_pairs(axes[1], one.pairs, panel.regions, side, corners)
     colour_bar = figure.colorbar(scale, cax=figure.add_axes(bar))
     colour_bar.outline.set_linewidth(0.6)
     colour_bar.ax.tick_params(labelsize=7.5, width=0.6, length=2.5, colors=_INK)
@@ -176,54 +172,71 @@ def _pale_colours() -> "matplotlib.colors.Colormap":
 
 def _draw_corner_numbers(
     axis: "matplotlib.axes.Axes", panel: Panel, labels: Int[np.ndarray, "side side"], limit: float
-) -> None:
-    """The values of small grids, in the upper left corners: the middles are where curves end."""
+) -> Float64[np.ndarray, "numbers 4"]:
+    """The values of small grids, in the upper left corners: the middles are where curves end.
+
+    Returns the (left, top, right, bottom) that each takes at most.
+    """
+    from matplotlib.patheffects import withStroke
+
     regions = panel.regions
     if not isinstance(regions, Grid) or max(regions.rows, regions.cols) > MAX_NUMBERED:
-        return
+        return np.empty((0, 4))
     side = len(labels)
+    letter = _NUMBER * _point(side)
+    boxes = []
     for player, value in enumerate(panel.values):
-        top, left = np.argwhere(labels == player)[0]
-        axis.text(
-            left + 0.012 * side,
-            top + 0.014 * side,
-            value_text(float(value), limit),
-            ha="left",
-            va="top",
-            fontsize=6.5,
-            color=_INK,
-        )
+        top, left = np.argwhere(labels == player)[0] + (0.014 * side, 0.012 * side)
+        text = value_text(float(value), limit)
+        # Above the curves: a sign that one covers would turn the value round.
+        number = axis.text(left, top, text, ha="left", va="top", fontsize=_NUMBER, color=_INK, zorder=6)
+        number.set_path_effects([withStroke(linewidth=2.2, foreground="white")])
+        boxes.append((left, top, left + 0.66 * letter * len(text), top + 1.1 * letter))
+    return np.array(boxes)
 
 
-def _draw_pairs(axis: "matplotlib.axes.Axes", pairs: Sequence[Pair], regions: Regions, side: int) -> None:
+def _point(side: int) -> float:
+    """A typographic point, in pixels of the image."""
+    return side / (72 * _PANEL)
+
+
+def _draw_pairs(
+    axis: "matplotlib.axes.Axes",
+    pairs: Sequence[Pair],
+    regions: Regions,
+    side: int,
+    corners: Float64[np.ndarray, "numbers 4"],
+) -> None:
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
     from matplotlib.patheffects import Normal, Stroke
 
     middles = centres(regions, side)
     strongest = max((abs(value) for _, value in pairs), default=0.0) or 1.0
-    for rank, ((i, j), value) in reversed(list(enumerate(pairs, 1))):  # the strongest lie on top
+    ends = sorted({region for pair, _ in pairs for region in pair})
+    curves = [(middles[i], _bend(middles[i], middles[j], side), middles[j]) for (i, j), _ in pairs]
+    badges = badge_places(curves, corners, middles[ends], _BADGE * _point(side))
+    for rank, (curve, (_, value)) in reversed(list(enumerate(zip(curves, pairs, strict=True), 1))):
+        # The strongest lie on top.
         width = _WIDTHS[0] + (_WIDTHS[1] - _WIDTHS[0]) * abs(value) / strongest
-        bend = _bend(middles[i], middles[j], side)
-        curve = Path([middles[i], bend, middles[j]], [Path.MOVETO, Path.CURVE3, Path.CURVE3])
         effects = [Stroke(linewidth=width + 1.6, foreground="white"), Normal()]
         colour = _RED if value > 0 else _BLUE
-        drawn = PathPatch(curve, fill=False, edgecolor=colour, linewidth=width, capstyle="round")
+        path = Path(curve, [Path.MOVETO, Path.CURVE3, Path.CURVE3])
+        drawn = PathPatch(path, fill=False, edgecolor=colour, linewidth=width, capstyle="round")
         drawn.set_path_effects(effects)
         drawn.set_zorder(3)
         axis.add_patch(drawn)
         if rank <= MAX_LISTED:
-            x, y = (middles[i] + 2 * bend + middles[j]) / 4
             circle = {
                 "boxstyle": "circle,pad=0.18",
                 "facecolor": "white",
                 "edgecolor": colour,
                 "linewidth": 0.8,
             }
+            x, y = badges[rank - 1]
             axis.text(
                 x, y, str(rank), fontsize=6, color=_INK, ha="center", va="center", bbox=circle, zorder=5
             )
-    ends = sorted({region for pair, _ in pairs for region in pair})
     if ends:
         x, y = middles[ends].T
         if not isinstance(regions, Grid):  # its regions are listed by numbers that nothing else shows
