@@ -27,12 +27,12 @@ import io
 import json
 import re
 from collections.abc import Hashable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hlx import __version__
 from hlx.attribution import CONTEXT_FIELDS, Attribution, Context, memory_of
 from hlx.errors import InputError
 from hlx.faithfulness import Faithfulness
@@ -120,7 +120,7 @@ def _verify(path: Path) -> None:
 
 
 def _write(file: h5py.File, attributions: Sequence[Attribution], keep_table: bool) -> None:
-    file.attrs.update(format=FORMAT, format_version=FORMAT_VERSION, hlx_version=__version__)
+    file.attrs.update(format=FORMAT, format_version=FORMAT_VERSION, hlx_version=version("hlx"))
     places: dict[str, dict[Hashable, int]] = {}
 
     def place(kind: str, key: Hashable, **arrays: np.ndarray) -> int:

@@ -76,8 +76,8 @@ def test_every_part_agrees_with_the_exact_operator(n: int) -> None:
         np.testing.assert_allclose(part.of_phi(theta[own], theta[-n:]), of_phi, atol=1e-12)
 
 
-@settings(max_examples=10)
-@given(n=st.sampled_from([2, 3, 6, 8]), seed=st.integers(0, 1000))
+@settings(max_examples=6)
+@given(n=st.sampled_from([2, 3, 6]), seed=st.integers(0, 1000))
 def test_gradient_of_the_evidence(n: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     kernel = OddKernel(n, triples_of(n, GRIDS.get(n)))
@@ -92,8 +92,8 @@ def test_gradient_of_the_evidence(n: int, seed: int) -> None:
     np.testing.assert_allclose(slope, numeric, rtol=1e-4, atol=1e-4)
 
 
-@settings(max_examples=6)
-@given(n=st.sampled_from([3, 4, 5, 6, 8]), seed=st.integers(0, 1000), extra=st.integers(0, 40))
+@settings(max_examples=5)
+@given(n=st.sampled_from([3, 4, 5]), seed=st.integers(0, 1000), extra=st.integers(0, 20))
 def test_values_are_efficient_and_follow_scale_and_offset(n: int, seed: int, extra: int) -> None:
     table = smooth_game(n, seed)
     plan = ODD_GP.plan(n, n + 1 + extra, np.random.default_rng(seed), GRIDS.get(n))
@@ -128,10 +128,10 @@ def test_a_full_sample_gives_the_exact_values() -> None:
     np.testing.assert_allclose(found.values, shapley(table), atol=1e-4)
 
 
-@pytest.mark.parametrize(("n", "regions"), [(49, Grid(7, 7)), (49, None), (196, Grid(14, 14))])
+@pytest.mark.parametrize(("n", "regions"), [(36, Grid(6, 6)), (36, None), (196, Grid(14, 14))])
 def test_many_players(n: int, regions: Grid | None) -> None:
     """Nearly additive with a few triples of neighbours: far better than equal shares."""
-    plan = ODD_GP.plan(n, 2 * n + 40, np.random.default_rng(0), regions)
+    plan = ODD_GP.plan(n, 3 * n // 2 + 40, np.random.default_rng(0), regions)
     effects = np.random.default_rng(1).normal(size=n)
     signs = 2.0 * plan.coalitions - 1
     values = signs @ effects + signs[:, 0] * signs[:, 1] * signs[:, 2]
@@ -165,10 +165,10 @@ def test_real_games(vit_games: np.ndarray) -> None:
     """Less than half of leverage sampling's error, and intervals that hold."""
     games = vit_games[:3:2]
     truth = shapley(games)
-    for budget, most in ((37, 1.1), (179, 0.6)):
+    for budget, most in ((37, 1.1), (140, 0.6)):
         errors: dict[str, list[float]] = {"odd-gp": [], "leverage": []}
         covered = []
-        for seed in range(3):
+        for seed in range(2):
             for name, estimator in (("odd-gp", ODD_GP), ("leverage", get_estimator("leverage"))):
                 plan = make_plan(estimator, 16, budget, seed, Grid(4, 4))
                 found = plan.solve(games[:, ids_from_rows(plan.coalitions)])

@@ -11,9 +11,9 @@ Point = Float64[np.ndarray, "2"]
 Curve = tuple[Point, Point, Point]
 """Start, control point and end of a quadratic Bezier curve."""
 
-_ALONG = np.linspace(0.2, 0.8, 61)
-_OVERLAP, _CROSSING = 100.0, 1.0
-"""What a radius of overlap, or of another curve below the badge, costs in lengths of the curve."""
+_ALONG = np.linspace(0.15, 0.85, 71)
+_HIDING, _OVERLAP, _CROSSING = 10_000.0, 100.0, 1.0
+"""What a radius over a text, over dots and badges, or over another curve costs in lengths of the curve."""
 
 
 def badge_places(
@@ -35,13 +35,13 @@ def badge_places(
     for k, curve in enumerate(curves):
         at = _points(curve, _ALONG)
         inwards = np.clip(at[:, None], boxes[None, :, :2], boxes[None, :, 2:])
-        overlap = _missing(at[:, None] - inwards, radius).sum(axis=1)
-        overlap += _missing(at[:, None] - dots[None], 1.4 * radius).sum(axis=1)
+        hiding = _missing(at[:, None] - inwards, radius).sum(axis=1)
+        overlap = _missing(at[:, None] - dots[None], 1.4 * radius).sum(axis=1)
         overlap += _missing(at[:, None] - places[None, :k], 2 * radius).sum(axis=1)
         crossing = np.zeros(len(at))
         for other in (*drawn[:k], *drawn[k + 1 :]):
             crossing += _missing(at[:, None] - other[None], radius).max(axis=1)
-        cost = _OVERLAP * overlap + _CROSSING * crossing + np.abs(_ALONG - 0.5)
+        cost = _HIDING * hiding + _OVERLAP * overlap + _CROSSING * crossing + np.abs(_ALONG - 0.5)
         places[k] = at[int(np.argmin(cost))]
     return places
 
