@@ -15,15 +15,12 @@ left out. Weighted Banzhaf is not in shapiq; it is timed alone, as are higher or
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
-import tempfile
 import time
 from typing import Any
 
 import numpy as np
-from _environment import ROOT, interleave, ratio, summary, write_results
+from _environment import interleave, ratio, summary, write_results
+from _table_timing import first_call, shapiq_computer
 
 from hlx.interaction_values import INDICES, interactions
 from hlx.kernels import derivative_weights
@@ -43,13 +40,10 @@ print(ready - start, time.perf_counter() - ready)
 
 def against_shapiq(n: int, repeats: int) -> list[dict[str, Any]]:
     """Each index that both have."""
-    import shapiq
-
     table = np.random.default_rng(n).normal(size=1 << n)
-    powers = 1 << np.arange(n)
 
     def computer() -> Any:
-        return shapiq.ExactComputer(lambda rows: table[rows.astype(np.int64) @ powers], n, evaluate_game=True)
+        return shapiq_computer(table)
 
     rows = []
     for index in INDICES:
@@ -107,19 +101,6 @@ def alone(n: int, order: int, index: str, repeats: int) -> dict[str, Any]:
     return row
 
 
-def first_calls() -> dict[str, float]:
-    """Seconds of a first call in a new process: compiled, and with the machine code of the process before."""
-    with tempfile.TemporaryDirectory() as folder:
-        variables = {**os.environ, "NUMBA_CACHE_DIR": folder}
-        command = [sys.executable, "-c", FIRST_CALL]
-        times = [
-            subprocess.run(command, env=variables, cwd=ROOT, capture_output=True, text=True, check=True)
-            for _ in range(2)
-        ]
-    (imported, compiled), (_, loaded) = (map(float, done.stdout.split()) for done in times)
-    return {"import": imported, "compiled": compiled, "from_disk": loaded}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -129,7 +110,11 @@ def main() -> None:
     parser.add_argument("--alone", type=int, nargs="*", default=[16, 20, 24], help="players, without shapiq")
     options = parser.parse_args()
 
-    results: dict[str, Any] = {"first_call_seconds": first_calls(), "against_shapiq": [], "alone": []}
+    results: dict[str, Any] = {
+        "first_call_seconds": first_call(FIRST_CALL),
+        "against_shapiq": [],
+        "alone": [],
+    }
     times = results["first_call_seconds"]
     print(
         f"first call in a process: {times['compiled']:.2f} s compiled, {times['from_disk']:.2f} s from disk"

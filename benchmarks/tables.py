@@ -12,15 +12,12 @@ Two yardsticks, each interleaved with hlx in one run:
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
-import tempfile
 import time
 from typing import Any
 
 import numpy as np
-from _environment import ROOT, interleave, ratio, summary, write_results
+from _environment import interleave, ratio, summary, write_results
+from _table_timing import first_call, shapiq_computer
 
 from hlx.kernels import banzhaf, moebius, shapley
 
@@ -38,13 +35,10 @@ print(ready - start, time.perf_counter() - ready)
 
 def against_shapiq(n: int, repeats: int) -> list[dict[str, Any]]:
     """Shapley and Banzhaf values, and up to n = 12 the Moebius transform, which is minutes above that."""
-    import shapiq
-
     table = np.random.default_rng(n).normal(size=1 << n)
-    powers = 1 << np.arange(n)
 
     def computer() -> Any:
-        return shapiq.ExactComputer(lambda rows: table[rows.astype(np.int64) @ powers], n, evaluate_game=True)
+        return shapiq_computer(table)
 
     start = time.perf_counter()
     computer()
@@ -110,19 +104,8 @@ def many_tables(games: int, n: int, repeats: int) -> dict[str, Any]:
 
 
 def first_calls() -> dict[str, dict[str, float]]:
-    """Seconds of a first call in a new process: compiled, and with the machine code of the process before."""
-    found = {}
-    for name in KERNELS:
-        with tempfile.TemporaryDirectory() as folder:
-            variables = {**os.environ, "NUMBA_CACHE_DIR": folder}
-            command = [sys.executable, "-c", FIRST_CALL.format(name=name)]
-            times = [
-                subprocess.run(command, env=variables, cwd=ROOT, capture_output=True, text=True, check=True)
-                for _ in range(2)
-            ]
-        (imported, compiled), (_, loaded) = (map(float, done.stdout.split()) for done in times)
-        found[name] = {"import": imported, "compiled": compiled, "from_disk": loaded}
-    return found
+    """`first_call` of every kernel."""
+    return {name: first_call(FIRST_CALL.format(name=name)) for name in KERNELS}
 
 
 def _print_row(row: dict[str, Any], other: str, compared: str, digits: str, end: str = "") -> None:

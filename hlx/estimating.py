@@ -216,9 +216,7 @@ def spend(request: Request, evaluations: Evaluations, n: int, regions: Regions |
         if isinstance(plan, ExactPlan):
             return estimate_table(columns)
         found = solve(plan, columns, estimator.name)
-        reached = tolerance is None or (
-            found.standard_error is not None and bool((relative_errors(found) <= tolerance).all())
-        )
+        reached = tolerance is None or bool((relative_errors(found) <= tolerance).all())
         if reached:
             break
     if not reached:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Shaped
 
-from hlx.coalitions import MAX_TABLE_PLAYERS, all_rows, check_rows, row_keys
+from hlx.coalitions import all_rows, check_rows, row_keys
 from hlx.counts import whole_number
 from hlx.errors import InputError
-from hlx.games import CallableGame
+from hlx.games import CallableGame, check_enumerable
 
 Evaluate = Callable[[Bool[np.ndarray, "m n"]], Float[np.ndarray, " m *columns"]]
 
@@ -94,11 +94,7 @@ class RememberingGame:
 
     def table(self) -> Float64[np.ndarray, " coalitions"]:
         """All 2^n values, of at most 24 players; evaluates what is missing."""
-        if self.n_players > MAX_TABLE_PLAYERS:
-            raise InputError(
-                f"{self.name}: a table of {self.n_players} players takes 2^{self.n_players} evaluations; "
-                f"at most {MAX_TABLE_PLAYERS} players are enumerated, so use fewer, larger regions"
-            )
+        check_enumerable(self.n_players, self.name)
         return self(all_rows(self.n_players))
 
     def __repr__(self) -> str:

@@ -15,8 +15,8 @@ from hlx.attribution import Attribution, Context
 from hlx.backgrounds import BACKGROUNDS
 from hlx.coalitions import ids_from_rows
 from hlx.errors import InputError
-from hlx.estimating import Found, Request, attribution_of, estimate_table, requests, spend
-from hlx.estimators import EXACT, Estimate, Estimator
+from hlx.estimating import Request, attribution_of, estimate_table, requests, spend
+from hlx.estimators import EXACT, Estimator
 from hlx.evaluations import Evaluations
 from hlx.faithfulness import faithfulness_curves
 from hlx.games import TabulatedGame
@@ -251,7 +251,7 @@ def explain_kept(
     heads, offsets = texts.heads(pairs)
     tables = np.ascontiguousarray((kept @ heads + offsets.astype(np.float32)).T)
     results = []
-    for stimulus, table, values in zip(stimuli, tables, shapley(tables), strict=True):
+    for stimulus, found in zip(stimuli, estimate_table(tables), strict=True):
         own = replace(
             context,
             caption=stimulus.caption,
@@ -261,8 +261,6 @@ def explain_kept(
             stimulus_hash=stimulus_hash(stimulus.caption, stimulus.foil, context.image_hash),
             seconds=time.perf_counter() - start,
         )
-        v_none, v_all = float(table[0]), float(table[-1])
-        found = Found(Estimate(values), v_all, v_none, len(table), EXACT.name, table)
         made = attribution_of(found, Request(EXACT, seed=attribution.seed), attribution.regions)
         results.append(replace(made, vectors=kept, context=own))
     return results

@@ -146,11 +146,7 @@ class CallableGame:
     def table(self) -> Float64[np.ndarray, "coalitions"]:
         """Evaluate all 2^n coalitions, in batches. Raises InputError above 24 players, and as a call does."""
         n = self.n_players
-        if n > MAX_TABLE_PLAYERS:
-            raise InputError(
-                f"{self.name}: a table of {n} players takes 2^{n} evaluations; at most {MAX_TABLE_PLAYERS} "
-                "players are enumerated, so use fewer, larger regions"
-            )
+        check_enumerable(n, self.name)
         values = np.empty(1 << n)
         for start in range(0, 1 << n, self.batch_size):
             ids = np.arange(start, min(start + self.batch_size, 1 << n))
@@ -204,6 +200,15 @@ def _as_array(answer: Any, expected: str) -> Shaped[np.ndarray, "..."]:
     except (TypeError, ValueError, RuntimeError) as error:  # ragged lists, tensors of other devices
         reason = " ".join(str(error).split())
         raise InputError(f"{expected}, found {type(answer).__name__} that is no array: {reason}") from None
+
+
+def check_enumerable(n: int, name: str) -> None:
+    """Raise InputError if a game of n players has too many coalitions to evaluate them all."""
+    if n > MAX_TABLE_PLAYERS:
+        raise InputError(
+            f"{name}: a table of {n} players takes 2^{n} evaluations; at most {MAX_TABLE_PLAYERS} "
+            "players are enumerated, so use fewer, larger regions"
+        )
 
 
 def _not_finite(name: str, value: float, row: Bool[np.ndarray, "n"]) -> NonFiniteScoreError:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Shaped, UInt8
 
 from hlx.errors import InputError
 from hlx.regions import Grid, Regions
@@ -107,7 +107,7 @@ def contact_sheet(panels: Sequence[Panel]) -> "matplotlib.figure.Figure":
     texts = [panel_text(panel) for panel in panels]
     titles = [wrapped(panel.title or "", 76, most=1) for panel in panels]
     heads = [0.26 * len(lines) for lines in titles]
-    feet = [0.14 + 0.185 * len(lines) + 0.16 for lines in texts]
+    feet = [captions_height(lines) for lines in texts]
     top, gap, left, bar = 0.34, 0.10, 0.12, 0.94
     width = left + 3 * _PANEL + 2 * gap + bar
     height = top + sum(heads) + sum(feet) + _PANEL * len(panels)
@@ -128,13 +128,13 @@ def contact_sheet(panels: Sequence[Panel]) -> "matplotlib.figure.Figure":
             names = ("image", "hidden regions show", kinds.pop() if len(kinds) == 1 else "values")
             for axis, name in zip(axes, names, strict=True):
                 axis.set_title(name, fontsize=9, color=_FAINT, pad=4)
-        for k, (colour, text) in enumerate(lines):
-            write_text(figure, left, y - 0.12 - 0.185 * k, text, size=9.5, color=colour, va="top")
+        write_captions(figure, left, y, lines)
         y -= foot
     return figure
 
 
 def panel_text(panel: Panel) -> list[tuple[str, str]]:
+    """Caption and foil in lines that fit below a panel, each with its colour."""
     written = [(_RED, f"caption: {panel.caption}")]
     if panel.foil is not None:
         written.append((_BLUE, f"foil: {panel.foil}"))
@@ -142,11 +142,26 @@ def panel_text(panel: Panel) -> list[tuple[str, str]]:
 
 
 def wrapped(text: str, columns: int = 92, most: int = 4) -> list[str]:
+    """A text in lines of so many columns, at most `most` of them; what is cut off ends in an ellipsis."""
     lines = textwrap.wrap(" ".join(text.split()), columns, subsequent_indent="    ")
     return [*lines[: most - 1], lines[most - 1][: columns - 1] + "…"] if len(lines) > most else lines
 
 
+def captions_height(lines: Sequence[tuple[str, str]]) -> float:
+    """Inches that `write_captions` takes, with the space around them."""
+    return 0.14 + 0.185 * len(lines) + 0.16
+
+
+def write_captions(
+    figure: "matplotlib.figure.Figure", x: float, y: float, lines: Sequence[tuple[str, str]]
+) -> None:
+    """The lines of `panel_text`, below y; in inches from the lower left corner of the figure."""
+    for k, (colour, text) in enumerate(lines):
+        write_text(figure, x, y - 0.12 - 0.185 * k, text, size=9.5, color=colour, va="top")
+
+
 def write_text(figure: "matplotlib.figure.Figure", x: float, y: float, text: str, **style: Any) -> None:
+    """One line of plain text at (x, y), in inches from the lower left corner of the figure."""
     width, height = figure.get_size_inches()
     size = style.pop("size")
     style.setdefault("color", _INK)
@@ -155,16 +170,17 @@ def write_text(figure: "matplotlib.figure.Figure", x: float, y: float, text: str
 
 
 def fraction(box: tuple[float, float, float, float], width: float, height: float) -> Any:
+    """A box (x, y, width, height) in inches as parts of a figure of this width and height."""
     x, y, w, h = box
     return (x / width, y / height, w / width, h / height)
 
 
-def diverging_colours() -> "matplotlib.colors.Colormap":
-    """The diverging map for values scaled to 0 ... 1, its darkest ends left out."""
+def diverging_colours(left_out: float = _DARKEST) -> "matplotlib.colors.Colormap":
+    """The diverging map for values scaled to 0 ... 1, so much of either of its dark ends left out."""
     import matplotlib
     from matplotlib.colors import ListedColormap
 
-    return ListedColormap(matplotlib.colormaps[COLOURS](np.linspace(_DARKEST, 1 - _DARKEST, 256)))
+    return ListedColormap(matplotlib.colormaps[COLOURS](np.linspace(left_out, 1 - left_out, 256)))
 
 
 def _draw_row(
@@ -178,23 +194,34 @@ def _draw_row(
     scale = ScalarMappable(Normalize(-limit, limit), diverging_colours())
     labels = panel.regions.labels(side)
     for axis, shown in zip(axes, (panel.image, panel.hidden, overlaid(panel, labels, scale)), strict=True):
-        axis.imshow(shown, interpolation="nearest", extent=(0, side, side, 0))
-        axis.set_xticks([])
-        axis.set_yticks([])
-        for spine in axis.spines.values():
-            spine.set_linewidth(0.6)
-            spine.set_color(_FAINT)
+        show_square(axis, shown)
     draw_borders(axes[2], labels)
     regions = panel.regions
     if isinstance(regions, Grid) and max(regions.rows, regions.cols) <= MAX_NUMBERED:
         _draw_numbers(axes[2], panel.values, regions, side, limit)
-    colour_bar = figure.colorbar(scale, cax=figure.add_axes(bar))
+    draw_colour_bar(figure, bar, scale, f"{panel.kind} ({panel.unit})", panel.foil is not None)
+
+
+def show_square(axis: "matplotlib.axes.Axes", pixels: Shaped[np.ndarray, "side side 3"]) -> None:
+    """A square picture in a thin frame, without ticks; data coordinates are pixels from the top left."""
+    side = len(pixels)
+    axis.imshow(pixels, interpolation="nearest", extent=(0, side, side, 0))
+    axis.set(xticks=[], yticks=[])
+    for spine in axis.spines.values():
+        spine.set(linewidth=0.6, color=_FAINT)
+
+
+def draw_colour_bar(
+    figure: "matplotlib.figure.Figure", box: Any, scale: Any, label: str, with_foil: bool
+) -> None:
+    """The colour bar of a map, at a box from `fraction`; its ends are named by the texts they favour."""
+    colour_bar = figure.colorbar(scale, cax=figure.add_axes(box))
     colour_bar.outline.set_linewidth(0.6)
     colour_bar.ax.tick_params(labelsize=7.5, width=0.6, length=2.5, colors=_INK)
     colour_bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:z.3g}".replace("-", "\N{MINUS SIGN}"))
-    colour_bar.set_label(f"{panel.kind} ({panel.unit})", fontsize=8.5, color=_INK)
+    colour_bar.set_label(label, fontsize=8.5, color=_INK)
     colour_bar.ax.set_title("caption", fontsize=7.5, color=_RED, pad=4)
-    if panel.foil is not None:
+    if with_foil:
         colour_bar.ax.set_xlabel("foil", fontsize=7.5, color=_BLUE, labelpad=3)
 
 
@@ -210,6 +237,7 @@ def overlaid(
 
 
 def draw_borders(axis: "matplotlib.axes.Axes", labels: Int[np.ndarray, "side side"]) -> None:
+    """White lines between regions, in data coordinates of pixels."""
     from matplotlib.collections import LineCollection
 
     # A segment lies between two pixels whose labels differ.
@@ -247,6 +275,7 @@ def _draw_numbers(
 
 
 def value_text(value: float, limit: float) -> str:
+    """A value as it stands in a cell, in digits that suit `limit`, the largest magnitude of the map."""
     if limit < 1e-3:
         return f"{value:+z.0e}".replace("-", "\N{MINUS SIGN}")
     decimals = 3 if limit < 0.1 else 2 if limit < 10 else 1 if limit < 100 else 0

@@ -17,12 +17,17 @@ from hlx.plot.names import region_name
 from hlx.plot.overlay import (
     MAX_NUMBERED,
     Panel,
+    captions_height,
+    diverging_colours,
     draw_borders,
+    draw_colour_bar,
     fraction,
     overlaid,
     panel_text,
+    show_square,
     value_text,
     wrapped,
+    write_captions,
     write_text,
 )
 from hlx.regions import Grid, Regions
@@ -97,7 +102,7 @@ def pairs_sheet(panels: Sequence[PairPanel]) -> "matplotlib.figure.Figure":
     texts = [panel_text(one.panel) for one in panels]
     titles = [wrapped(one.panel.title or "", 80, most=1) for one in panels]
     heads = [0.3 + 0.22 * len(lines) for lines in titles]
-    feet = [0.14 + 0.185 * len(lines) + 0.16 for lines in texts]
+    feet = [captions_height(lines) for lines in texts]
     left, gap, bar, listed = 0.12, 0.10, 0.98, 2.2
     width = left + 2 * _PANEL + gap + bar + listed
     height = sum(heads) + sum(feet) + _PANEL * len(panels)
@@ -112,8 +117,7 @@ def pairs_sheet(panels: Sequence[PairPanel]) -> "matplotlib.figure.Figure":
         right = left + 2 * _PANEL + gap
         _draw_row(figure, axes, fraction((right + 0.1, y, 0.11, _PANEL), width, height), one)
         _write_list(figure, right + bar, y + _PANEL, one)
-        for k, (colour, text) in enumerate(lines):
-            write_text(figure, left, y - 0.12 - 0.185 * k, text, size=9.5, color=colour, va="top")
+        write_captions(figure, left, y, lines)
         y -= foot
     return figure
 
@@ -139,35 +143,17 @@ def _draw_row(
 
     panel, side = one.panel, one.panel.image.shape[0]
     limit = float(np.abs(panel.values).max()) or 1.0
-    scale = ScalarMappable(Normalize(-limit, limit), _pale_colours())
+    scale = ScalarMappable(Normalize(-limit, limit), diverging_colours(_PALEST))
     labels = panel.regions.labels(side)
     names = ("image", f"{one.index} of regions (colour) and of pairs (curves)")
     for axis, name, shown in zip(axes, names, (panel.image, overlaid(panel, labels, scale)), strict=True):
-        axis.imshow(shown, interpolation="nearest", extent=(0, side, side, 0))
-        axis.set(xticks=[], yticks=[])
+        show_square(axis, shown)
         axis.set_title(name, fontsize=9, color=_FAINT, pad=4)
-        for spine in axis.spines.values():
-            spine.set(linewidth=0.6, color=_FAINT)
     draw_borders(axes[1], labels)
     corners = _draw_corner_numbers(axes[1], panel, labels, limit)
     _draw_pairs(axes[1], one.pairs, panel.regions, side, corners)
-    colour_bar = figure.colorbar(scale, cax=figure.add_axes(bar))
-    colour_bar.outline.set_linewidth(0.6)
-    colour_bar.ax.tick_params(labelsize=7.5, width=0.6, length=2.5, colors=_INK)
-    colour_bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:z.3g}".replace("-", "\N{MINUS SIGN}"))
-    colour_bar.set_label(f"{one.index} of single regions ({panel.unit})", fontsize=8.5, color=_INK)
-    colour_bar.ax.set_title("caption", fontsize=7.5, color=_RED, pad=4)
-    if panel.foil is not None:
-        colour_bar.ax.set_xlabel("foil", fontsize=7.5, color=_BLUE, labelpad=3)
-
-
-def _pale_colours() -> "matplotlib.colors.Colormap":
-    import matplotlib
-    from matplotlib.colors import ListedColormap
-
-    from hlx.plot.overlay import COLOURS
-
-    return ListedColormap(matplotlib.colormaps[COLOURS](np.linspace(_PALEST, 1 - _PALEST, 256)))
+    label = f"{one.index} of single regions ({panel.unit})"
+    draw_colour_bar(figure, bar, scale, label, panel.foil is not None)
 
 
 def _draw_corner_numbers(

@@ -13,6 +13,10 @@ from .compiled import kernel
 
 @kernel
 def transform_blocks(table, start, stop, order, sets, most, out):  # type: ignore[no-untyped-def]
+    """The groups of blocks `start` to `stop` after the block's players: out[block], one after the other.
+
+    sets[k, s] is how many sets of s of k players there are; `most` numbers are the most in between.
+    """
     width = sets.shape[0] - 1
     size = 1 << width
     now, then = np.empty(most), np.empty(most)
