@@ -22,7 +22,8 @@ from hlx.attribution import Attribution, Context
 from hlx.errors import InputError, OutputError
 from hlx.faithfulness import Faithfulness
 from hlx.regions import Grid, LabelMap
-from hlx.store import USER_BLOCK, load, save
+from hlx.sealed import USER_BLOCK
+from hlx.store import load, save
 
 
 def context(draw: np.random.Generator, **changes: object) -> Context:

@@ -1,14 +1,11 @@
 """Files that list stimuli, CSV, JSONL and VALSE's JSON, read whole or refused with the place named."""
 
-import csv
-import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from hlx.errors import InputError
-from hlx.images import check_file
-from hlx.stimuli.json_text import parse_json
+from hlx.records import Record, csv_records, jsonl_records, missing_column, read_text
 from hlx.stimuli.row import Row
 from hlx.stimuli.search import beside
 from hlx.stimuli.stimulus import Stimulus
@@ -86,89 +83,47 @@ def _rows(path: Path, validated: bool, image: str | Path | None) -> Iterator[Row
     extension = path.suffix.lower()
     if extension not in (".csv", ".jsonl", ".ndjson", ".json"):
         raise InputError(f"{path}: expected a .csv, .jsonl or .json (VALSE) file of stimuli")
-    text = _read_text(path)
+    text = read_text(path)
+    rows: Iterable[Row]
     if extension == ".json":
         rows = valse_rows(path, text, validated)
     elif validated:
         raise InputError(
             f"{path}: holds no annotators' votes to keep validated stimuli by; VALSE's .json files do"
         )
+    elif extension == ".csv":
+        records = csv_records(path, text, _header_check(path, image), "image, caption, foil")
+        rows = map(_row, records)
     else:
-        rows = _csv_rows(path, text, image) if extension == ".csv" else _jsonl_rows(path, text)
+        rows = map(_row, jsonl_records(path, text))
     for row in rows:
         yield row if image is None else replace(row, fields={**row.fields, "image": str(image)})
 
 
-def _read_text(path: Path) -> str:
-    check_file(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path}, line {line}: not UTF-8 text; save the file as UTF-8") from None
+def _header_check(path: Path, image: str | Path | None) -> Callable[[list[str]], None]:
+    def check(names: list[str]) -> None:
+        found = ", ".join(map(repr, names))
+        for name in FIELDS:
+            if names.count(name) > 1:
+                raise InputError(f"{path}, row 1: column {name} appears twice; the columns are {found}")
+        fields, _ = _canonical(dict.fromkeys(names, "-"))
+        for name in ("image", "caption"):
+            if name not in fields and (name != "image" or image is None):
+                raise missing_column(path, name, names)
+
+    return check
 
 
-def _csv_rows(path: Path, text: str, image: str | Path | None) -> Iterator[Row]:
-    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header: list[str] | None = None
-    number = 0
-    try:
-        for number, cells in enumerate(lines, start=1):
-            if not cells:
-                continue
-            if header is None:
-                header = _header(path, cells, image)
-                continue
-            if len(cells) != len(header):
-                raise InputError(
-                    f"{path}, row {number}: expected {len(header)} columns ({', '.join(header)}), "
-                    f"found {len(cells)}; "
-                    "put a field that holds a comma in double quotes"
-                )
-            fields, spelling = _canonical(dict(zip(header, cells, strict=True)))
-            yield Row(path, f"row {number}", "column", fields, f"{path.stem}/{number}", spelling)
-    except csv.Error as error:
-        raise InputError(f"{path}, row {number + 1}: not valid CSV: {error}") from None
-    if header is None:
-        raise InputError(
-            f"{path}: the file is empty, expected a header with the columns image, caption, foil"
-        )
+def _row(record: Record) -> Row:
+    """The record as a stimulus's row; its number, which ends its place, is in the id it falls back to."""
+    fields, spelling = _canonical(record.fields)
+    number = record.place.rpartition(" ")[2]
+    return Row(
+        record.file, record.place, record.word, fields, spelling, fallback_id=f"{record.file.stem}/{number}"
+    )
 
 
-def _header(path: Path, cells: list[str], image: str | Path | None) -> list[str]:
-    names = [cell.strip() for cell in cells]
-    found = ", ".join(map(repr, names))
-    for name in FIELDS:
-        if names.count(name) > 1:
-            raise InputError(f"{path}, row 1: column {name} appears twice; the columns are {found}")
-    fields, _ = _canonical(dict.fromkeys(names, "-"))
-    for name in ("image", "caption"):
-        if name not in fields and (name != "image" or image is None):
-            hint = "; separate columns by commas" if len(names) == 1 and {";", "\t"} & set(names[0]) else ""
-            raise InputError(f"{path}, row 1: column {name} is missing; the columns are {found}{hint}")
-    return names
-
-
-def _jsonl_rows(path: Path, text: str) -> Iterator[Row]:
-    for number, line in enumerate(
-        text.split("\n"), start=1
-    ):  # other line breaks may stand inside JSON's strings
-        if not line.strip():
-            continue
-        value = parse_json(f"{path}, line {number}", line)
-        if not isinstance(value, dict):
-            raise InputError(
-                f"{path}, line {number}: expected an object {{...}}, found {type(value).__name__}"
-            )
-        fields, spelling = _canonical(value)
-        yield Row(path, f"line {number}", "key", fields, f"{path.stem}/{number}", spelling)
-
-
-def _canonical(fields: dict[str, object]) -> tuple[dict[str, object], dict[str, str]]:
+def _canonical(fields: Mapping[str, object]) -> tuple[dict[str, object], dict[str, str]]:
     """Fields with STUDY_COLUMN standing in for image or id, and what the file calls them."""
     spelling = {}
     if STUDY_COLUMN in fields:

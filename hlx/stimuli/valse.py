@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hlx.errors import InputError
-from hlx.stimuli.json_text import parse_json
+from hlx.json_text import parse_json
 from hlx.stimuli.row import Row
 from hlx.stimuli.stimulus import same_text
 
@@ -48,7 +48,7 @@ def valse_rows(path: Path, text: str, validated: bool) -> Iterator[Row]:
         fields = {name: item[spelling] for name, spelling in KEYS.items() if spelling in item}
         fields.setdefault("phenomenon", path.stem)
         name = f"{path.stem}/{key}"
-        row = Row(path, place, "key", {**fields, "id": name}, name, KEYS)
+        row = Row(path, place, "key", {**fields, "id": name}, KEYS, fallback_id=name)
         if validated and _votes(row, item) < VOTES_NEEDED:
             continue
         caption, foil = fields.get("caption"), fields.get("foil")
