@@ -109,9 +109,8 @@ def _verify(path: Path, kind: Kind) -> None:
         block = file.read(USER_BLOCK)
         head = re.match(rb"%b (\d+) " % kind.name.encode(), block)
         if head is None:
-            raise InputError(
-                f"{path}: is not a file of {_possessive(kind.name)} ({kind.made_by} writes them)"
-            )
+            owner, _, what = kind.name.partition(" ")
+            raise InputError(f"{path}: is not a file of {owner}'s {what} ({kind.made_by} writes them)")
         if int(head[1]) != kind.version:
             raise InputError(
                 f"{path}: has format {int(head[1])}, this hlx reads {kind.version}; "

@@ -1,0 +1,88 @@
+"""What a build of human maps results in: for each stimulus the mean map of its raters, and theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float64
+
+from hlx.regions import Grid
+
+Normalisation = Literal["mask - 1", "mask"]
+"""What is divided by its sum: the mask without its initial 1, as in the reference study's code, or with it."""
+
+
+@dataclass(frozen=True)
+class ClickMask:
+    """How clicks become a mask: the reference study's values by default.
+
+    Attributes
+    ----------
+    side : width and height of the canvas in pixels.
+    radius : beyond so many pixels from its centre a click adds nothing.
+    gain : what a click adds at its centre.
+    sigma : in pixels; a click adds gain exp(-d^2 / (2 sigma^2)). The study's exp(-d^2 / (0.4 R^2)) is sigma =
+        sqrt(0.2) R, 44.7 at a radius of 100.
+    cap : masks are clipped to it.
+    normalisation : see `Normalisation`.
+    """
+
+    side: int = 400
+    radius: float = 100.0
+    gain: float = 100.0
+    sigma: float = 0.2**0.5 * 100.0
+    cap: float = 255.0
+    normalisation: Normalisation = "mask - 1"
+
+
+@dataclass(frozen=True, eq=False)
+class HumanMap:
+    """Where people looked in one stimulus.
+
+    Attributes
+    ----------
+    values : float64 (n,), row-major; the mean of the raters' maps, sums to 1.
+    raters : participants whose responses count, in the order of the responses; none for published means.
+    rater_values : float64 (raters, n), each row sums to 1; None where only the mean is known.
+    clicks : each rater's clicks, float64 (k, 2) of x (column) and y (row) in pixels of the canvas; pixel
+        centres are at integers. None where only maps are known.
+    """
+
+    values: Float64[np.ndarray, " n"]
+    raters: tuple[str, ...] = ()
+    rater_values: Float64[np.ndarray, "raters n"] | None = None
+    clicks: tuple[Float64[np.ndarray, "_ 2"], ...] | None = None
+
+
+@dataclass(frozen=True)
+class FilterStep:
+    """A validity filter: its name, and the responses and stimuli left after it."""
+
+    name: str
+    responses: int
+    stimuli: int
+
+
+@dataclass(frozen=True, eq=False)
+class HumanMaps:
+    """Human maps of many stimuli on one grid.
+
+    Attributes
+    ----------
+    grid : the regions.
+    maps : by stimulus id, in the order in which the stimuli first appear.
+    mask : how clicks became masks; None where the maps came without clicks.
+    steps : the validity filters, the first "all responses"; empty where the maps came without responses.
+    dropped : stimulus id -> valid responses, of the stimuli that had too few.
+    simulated : True where no people took part; every text and picture says so.
+    """
+
+    grid: Grid
+    maps: Mapping[str, HumanMap]
+    mask: ClickMask | None = None
+    steps: tuple[FilterStep, ...] = ()
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    simulated: bool = False

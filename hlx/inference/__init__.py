@@ -1,0 +1,1 @@
+"""Tests, corrections, intervals and effect sizes."""
