@@ -12,7 +12,7 @@ from jaxtyping import Float64
 from hlx.regions import Grid
 
 Normalisation = Literal["mask - 1", "mask"]
-"""What is divided by its sum: the mask without its initial 1, as in the reference study's code, or with it."""
+"""What is divided by its sum: the mask less its initial 1, as in the reference study's code, or as it is."""
 
 
 @dataclass(frozen=True)
