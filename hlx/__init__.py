@@ -24,6 +24,9 @@ _HOMES = {
     "RememberingGame": "hlx.evaluations",
     "Stimulus": "hlx.stimuli",
     "TabulatedGame": "hlx.games",
+    "analyze": "hlx.study",
+    "build_human_maps": "hlx.humans",
+    "compare": "hlx.comparing",
     "estimate": "hlx.estimating",
     "explain": "hlx.explaining",
     "explain_kept": "hlx.explaining",
@@ -32,9 +35,15 @@ _HOMES = {
     "interactions": "hlx.interaction_values",
     "load": "hlx.store",
     "load_model": "hlx.models",
+    "read_human_maps": "hlx.humans",
+    "read_model_maps": "hlx.model_maps",
+    "read_responses": "hlx.humans",
     "read_stimuli": "hlx.stimuli",
+    "read_study": "hlx.study",
     "save": "hlx.store",
     "shapley_from_table": "hlx.games",
+    "write_human_maps": "hlx.humans",
+    "write_report": "hlx.report",
 }
 
 __all__ = [
@@ -51,37 +60,55 @@ __all__ = [
     "Stimulus",
     "TabulatedGame",
     "__version__",
+    "analyze",
     "bench",
+    "build_human_maps",
+    "compare",
     "estimate",
     "estimators",
     "explain",
     "explain_kept",
     "explain_pairs",
     "explain_table",
+    "humans",
+    "inference",
     "interactions",
     "load",
     "load_model",
+    "read_human_maps",
+    "read_model_maps",
+    "read_responses",
     "read_stimuli",
+    "read_study",
     "save",
     "shapley_from_table",
+    "similarity",
+    "study",
+    "write_human_maps",
+    "write_report",
 ]
 
 if TYPE_CHECKING:
-    from hlx import bench, estimators
+    from hlx import bench, estimators, humans, inference, similarity, study
     from hlx.attribution import Attribution
+    from hlx.comparing import compare
     from hlx.errors import HlxError, InputError, ModelError, NonFiniteScoreError, OutputError
     from hlx.estimating import estimate
     from hlx.evaluations import RememberingGame
     from hlx.explaining import explain, explain_kept, explain_pairs, explain_table
     from hlx.games import CallableGame, TabulatedGame, shapley_from_table
+    from hlx.humans import build_human_maps, read_human_maps, read_responses, write_human_maps
     from hlx.interaction_values import interactions
+    from hlx.model_maps import read_model_maps
     from hlx.models import load_model
     from hlx.regions import Grid, LabelMap
+    from hlx.report import write_report
     from hlx.stimuli import Stimulus, read_stimuli
     from hlx.store import load, save
+    from hlx.study import analyze, read_study
 
 
-_PACKAGES = ("bench", "estimators")
+_PACKAGES = ("bench", "estimators", "humans", "inference", "similarity", "study")
 """Rooms that are used by their own name."""
 
 

@@ -77,7 +77,8 @@ def write_csv(
 ) -> str:
     """Records with the same fields as CSV text with a header line; written to `path` if one is given.
 
-    None is an empty cell; floats keep all their digits.
+    None is an empty cell; floats keep all their digits; truths are 1 and 0, which average wherever they are
+    read.
 
     Raises
     ------
@@ -86,7 +87,8 @@ def write_csv(
     text = io.StringIO()
     table = csv.DictWriter(text, list(records[0]) if records else [], lineterminator="\n")
     table.writeheader()
-    table.writerows(records)
+    for record in records:
+        table.writerow({name: int(v) if isinstance(v, bool) else v for name, v in record.items()})
     if path is not None:
         write_bytes(check_output(path, force), text.getvalue().encode())
     return text.getvalue()

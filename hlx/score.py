@@ -17,6 +17,17 @@ from hlx.errors import InputError, NonFiniteScoreError
 from hlx.images import content_hash, read_image, square
 from hlx.stimuli import Stimulus, stimulus_hash
 
+COLUMNS = (
+    "id",
+    "image",
+    "caption",
+    "foil",
+    "phenomenon",
+    "score_caption",
+    "score_foil",
+    "correct",
+    "content_hash",
+)
 NO_PHENOMENON = "(none)"
 """Where stimuli without a phenomenon are counted."""
 
@@ -77,6 +88,10 @@ class PairScore:
         if self.score_caption is None or self.score_foil is None:
             return None
         return self.score_caption > self.score_foil
+
+    def as_row(self) -> dict[str, object]:
+        """What a result file says of the stimulus, under the names of the reference study's files."""
+        return {name: getattr(self, name) for name in COLUMNS}
 
 
 def score_stimuli(

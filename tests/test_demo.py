@@ -13,21 +13,28 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import spearmanr
 
-import hlx.demo
+import hlx.demo.scenes
 import hlx.models
 from hlx.attribution import Attribution
 from hlx.cli.demo import demo, pointing_text, scene_text
-from hlx.demo import DemoMap, DemoScene, choose_scenes, output_files, output_folder, pointing
+from hlx.demo import exact_maps, simulated_study
+from hlx.demo.exact_maps import MODELS, DemoMap, map_files, pointing
+from hlx.demo.folder import output_folder
+from hlx.demo.scenes import DemoScene, choose_scenes
+from hlx.demo.simulated_study import FOLDER, HUMANS, REPORT, study_files
 from hlx.errors import InputError, OutputError
+from hlx.humans import read_human_maps
 from hlx.images import read_image
 from hlx.models.dual_encoder import DualEncoder
 from hlx.regions import Grid, LabelMap
 from hlx.scenes import CELL, HELD_OUT_SEED, PHENOMENA, make_stimuli
 from hlx.store import load
+from tests.command_line import files
 
 ESCAPE = re.compile(r"\033\[[0-9;]*m")
-SCENES = choose_scenes()
+SCENES = choose_scenes(4)
 loaded = functools.cache(hlx.models.load_model)  # a model compiles anew each time it is loaded
 phi = st.lists(st.floats(-9, 9), min_size=16, max_size=16).map(np.array)
 
@@ -42,9 +49,12 @@ def run(*arguments: str) -> Result:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two scenes, and sixteen coalitions per map instead of 65,536."""
-    monkeypatch.setattr(hlx.demo, "REGIONS", Grid(2, 2))
-    monkeypatch.setattr(hlx.demo, "choose_scenes", lambda _: SCENES[:2])
+    """Two exact maps of sixteen coalitions instead of 65,536, and a study of eight scenes."""
+    monkeypatch.setattr(exact_maps, "REGIONS", Grid(2, 2))
+    monkeypatch.setattr(exact_maps, "N_SCENES", 2)
+    monkeypatch.setattr(simulated_study, "N_STIMULI", 8)
+    monkeypatch.setattr(simulated_study, "BUDGET", 40)
+    monkeypatch.setattr(simulated_study, "BENCHMARK_ITEMS", 20)
     monkeypatch.setattr(hlx.models, "load_model", loaded)
 
 
@@ -60,15 +70,15 @@ def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_scenes_are_the_first_of_each_phenomenon_of_a_held_out_seed() -> None:
-    assert [scene.stimulus.phenomenon for scene in SCENES] == list(hlx.demo.PHENOMENA)
-    first = make_stimuli(len(SCENES), HELD_OUT_SEED, hlx.demo.PHENOMENA)
+    assert [scene.stimulus.phenomenon for scene in SCENES] == list(hlx.demo.scenes.PHENOMENA)
+    first = make_stimuli(len(SCENES), HELD_OUT_SEED, hlx.demo.scenes.PHENOMENA)
     assert [scene.stimulus.caption for scene in SCENES] == [stimulus.caption for stimulus in first]
     assert len({scene.name for scene in SCENES}) == len(SCENES) >= 3
 
 
 @given(st.integers(10_000, 2**31 - 1))
 def test_object_regions_are_the_cells_with_a_pixel_of_the_object(seed: int) -> None:
-    for scene in choose_scenes(seed):
+    for scene in choose_scenes(4, seed):
         target = scene.stimulus.target
         cells = target.reshape(4, CELL, 4, CELL).any((1, 3)).ravel()
         assert np.array_equal(scene.object_regions(Grid(4, 4)), cells)
@@ -81,7 +91,7 @@ def test_a_caption_about_nothing_is_refused() -> None:
     absent = next(stimulus for stimulus in stimuli if stimulus.target is None)
     with pytest.raises(InputError, match="no object"):
         DemoScene(1, absent)
-    assert set(hlx.demo.PHENOMENA) <= set(PHENOMENA) - {"negation"}
+    assert set(hlx.demo.scenes.PHENOMENA) <= set(PHENOMENA) - {"negation"}
 
 
 # --- the count
@@ -153,15 +163,19 @@ def test_folder_is_taken_away_only_if_it_was_made_here_and_stays_empty(tmp_path:
 
 @pytest.mark.usefixtures("no_models")
 def test_existing_files_are_refused_before_anything_is_done(tmp_path: Path) -> None:
-    for name in output_files(SCENES):
-        folder = tmp_path / name
-        folder.mkdir()
+    studied = choose_scenes(simulated_study.N_STIMULI)
+    of_study = [f"{FOLDER}/{name}" for name in study_files(studied, MODELS)]
+    for number, name in enumerate([REPORT, *map_files(SCENES[:3]), *of_study]):
+        folder = tmp_path / str(number)
+        (folder / name).parent.mkdir(parents=True)
         (folder / name).write_bytes(b"kept")
+        before = files(folder)
         result = run("--out", str(folder))
         assert isinstance(result.exception, OutputError)
         assert name in str(result.exception) and "--force" in str(result.exception)
         assert result.output == ""
-        assert [(path.name, path.read_bytes()) for path in folder.iterdir()] == [(name, b"kept")]
+        assert {**files(folder), FOLDER: ""} == {**before, FOLDER: ""}
+        assert (folder / name).read_bytes() == b"kept"
 
 
 @pytest.mark.usefixtures("no_models")
@@ -187,9 +201,11 @@ def test_demo_writes_what_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     result = run()
     assert result.exit_code == 0, result.output
     folder = tmp_path / "hlx-demo"
-    assert {path.name for path in folder.iterdir()} == set(output_files(SCENES[:2]))
-    kept = load(folder / hlx.demo.STORE)
-    maps = [(scene, model) for scene in SCENES[:2] for model in hlx.demo.MODELS]
+    studied = study_files(choose_scenes(8), MODELS)
+    named = {FOLDER, REPORT, *map_files(SCENES[:2]), *(f"{FOLDER}/{name}" for name in studied)}
+    assert set(files(folder)) == named
+    kept = load(folder / exact_maps.STORE)
+    maps = [(scene, model) for scene in SCENES[:2] for model in MODELS]
     assert len(kept) == len(maps)
     for attribution, (scene, model) in zip(kept, maps, strict=True):
         context = attribution.context
@@ -215,22 +231,53 @@ def test_demo_writes_what_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     }
     assert [each["shapley"] for each in summary["maps"]] == [each.map.tolist() for each in kept]
     assert all(Path(file).is_file() for file in summary["files"])
-    assert {path.name for path in folder.iterdir()} == set(output_files(SCENES[:2]))
+    assert set(files(folder)) == named
+    check_study(folder, summary["study"])
+
+
+def check_study(folder: Path, summary: dict[str, Any]) -> None:
+    """The study's files hold what the summary is made from, and every text says who clicked."""
+    humans = read_human_maps(folder / FOLDER / HUMANS)
+    assert humans.simulated and summary["n_stimuli"] == len(humans.maps) >= 3
+    for model in MODELS:
+        kept = load(folder / FOLDER / f"{model}.h5")
+        assert len(kept) == 8 and {each.n_evaluations for each in kept} == {40}
+        ranks = [
+            spearmanr(np.abs(each.values), humans.maps[each.context.stimulus_id].values).statistic
+            for each in kept
+            if each.context.stimulus_id in humans.maps
+        ]
+        assert summary["models"][model]["rc_mean"] == pytest.approx(np.mean(ranks), abs=1e-9)
+    assert "simulated" in (folder / REPORT).read_text().lower()
+
+
+@pytest.mark.usefixtures("quick")
+def test_quick_is_the_study_alone_and_the_same_one(tmp_path: Path) -> None:
+    whole, quick = run("--out", str(tmp_path / "a")), run("--out", str(tmp_path / "b"), "--quick", "--json")
+    assert whole.exit_code == quick.exit_code == 0, quick.output
+    assert set(files(tmp_path / "b")) == {FOLDER, REPORT} | {
+        f"{FOLDER}/{name}" for name in study_files(choose_scenes(8), MODELS)
+    }
+    summary = json.loads(quick.stdout)
+    assert "pointing" not in summary
+    for found in summary["study"]["models"].values():
+        assert f"mean RC {found['rc_mean']:.3f}" in whole.stdout
+    assert "SIMULATED" in whole.stdout
 
 
 @pytest.mark.usefixtures("quick")
 def test_an_interrupted_demo_leaves_whole_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    explained = hlx.demo.explain_scene
+    explained = exact_maps.explain_scene
 
     def interrupted(model: DualEncoder, scene: DemoScene, *rest: Any) -> DemoMap:
         if scene.number == 2:
             raise KeyboardInterrupt
         return explained(model, scene, *rest)
 
-    monkeypatch.setattr(hlx.demo, "explain_scene", interrupted)
+    monkeypatch.setattr(exact_maps, "explain_scene", interrupted)
     assert run("--out", str(tmp_path / "maps")).exit_code != 0
     first = SCENES[0]
-    whole = {first.image_file, *(first.overlay_file(model) for model in hlx.demo.MODELS)}
+    whole = {first.image_file, *(first.overlay_file(model) for model in MODELS)}
     assert {path.name for path in (tmp_path / "maps").iterdir()} == whole
     for name in whole:
         assert read_image(tmp_path / "maps" / name).ndim == 3

@@ -13,7 +13,7 @@ from hlx import __version__
 from hlx.errors import HlxError
 
 COMMANDS = {
-    "demo": "Exact maps of embedded scenes with the embedded models, in about two minutes.",
+    "demo": "Exact maps and a whole study of embedded scenes, in a few minutes, offline.",
     "explain": "Shapley map of one image: which regions make the model prefer the caption.",
     "interactions": "Which regions act together: interaction indices of every order from a kept table.",
     "bench": "Estimators side by side on games whose exact values are known.",

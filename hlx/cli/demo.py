@@ -1,4 +1,4 @@
-"""``hlx demo``: exact maps of embedded scenes with the embedded models."""
+"""``hlx demo``: exact maps of embedded scenes, and a study of them from clicks to research questions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from hlx.cli.terminal import colours_wanted, progress_bar
 from hlx.scenes import HELD_OUT_SEED, TRAINING_SEEDS
 
 if TYPE_CHECKING:
-    from hlx.demo import DemoMap, DemoScene, Pointing
+    from hlx.demo.exact_maps import DemoMap, Pointing
+    from hlx.demo.scenes import DemoScene
+    from hlx.models.dual_encoder import DualEncoder
+    from hlx.study import Analysis
 
 MAP_COLUMNS = 34
 """Two coloured 4x4 maps of this width and the object left of them fill 80 columns."""
@@ -41,64 +44,136 @@ MAP_COLUMNS = 34
     type=click.IntRange(min=TRAINING_SEEDS.stop),
     help="Of the scenes; the models were trained on smaller ones.",
 )
+@click.option("--quick", is_flag=True, help="The study alone, without the exact maps: under a minute.")
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of maps.")
-def demo(out: Path, seed: int, force: bool, as_json: bool) -> None:
-    """Map embedded scenes with the embedded CLIP and SigLIP: exact, offline, in about two minutes.
+def demo(out: Path, seed: int, quick: bool, force: bool, as_json: bool) -> None:
+    """From images to research questions with the embedded CLIP and SigLIP: offline, on embedded scenes.
 
-    f = score(caption) - score(foil). Every map holds the exact Shapley value of each of 16 regions, from all
-    65,536 ways to show some and blur the others, and the object that the caption is about is marked next to
-    it: the scenes know where it is. Of each phenomenon the first held-out scene is taken as it comes.
+    First exact maps of three scenes: f = score(caption) - score(foil), and every map holds the exact Shapley
+    value of each of 16 regions, from all 65,536 ways to show some and blur the others. The object that the
+    caption is about is marked next to it: the scenes know where it is.
+
+    Then a study of 32 scenes: SIMULATED participants click around those objects, their clicks become human
+    maps, the models' maps take 172 evaluations each, and a report says how close the two are.
 
     \b
     Example:
       hlx demo --out maps
     """
-    import hlx.demo as engine
+    from hlx.demo import exact_maps, simulated_study
+    from hlx.demo.folder import output_folder
+    from hlx.demo.scenes import choose_scenes
 
     started = time.perf_counter()
-    scenes = engine.choose_scenes(seed)
-    count, coalitions = len(scenes) * len(engine.MODELS), 2**engine.REGIONS.n_players
-    maps: list[DemoMap] = []
-    with engine.output_folder(out, engine.output_files(scenes), force):
-        click.echo(
-            f"{count} exact Shapley maps: {len(scenes)} scenes, {len(engine.MODELS)} models, "
-            f"{coalitions:,} coalitions of a {engine.REGIONS} grid each.",
-            err=True,
-        )
+    mapped = [] if quick else choose_scenes(exact_maps.N_SCENES, seed)
+    studied = choose_scenes(simulated_study.N_STIMULI, seed)
+    folder = out / simulated_study.FOLDER
+    names = [simulated_study.REPORT, *(exact_maps.map_files(mapped) if mapped else [])]
+    study_names = simulated_study.study_files(studied, exact_maps.MODELS)
+    with output_folder(out, names, force), output_folder(folder, study_names, force):
         from hlx.models import load_model
 
-        models = [load_model(name) for name in engine.MODELS]
-        for scene in scenes:
-            for model in models:
-                label = f"{scene.number}/{len(scenes)} {scene.stimulus.phenomenon}, {model.name}"
-                with progress_bar(label) as progress:
-                    maps.append(engine.explain_scene(model, scene, out, engine.REGIONS, progress))
+        models = [load_model(name) for name in exact_maps.MODELS]
+        maps = _exact_maps(out, mapped, models, as_json)
+        if mapped:
+            exact_maps.save_maps(out, maps)
             if not as_json:
-                width = shutil.get_terminal_size().columns
-                click.echo(scene_text(maps[-len(models) :], colours_wanted(), width))
-        engine.save_maps(out, maps)
-    found, seconds = engine.pointing(maps), time.perf_counter() - started
+                click.echo(pointing_text(exact_maps.pointing(maps)))
+        analysis = _study(out, folder, studied, models, seed)
+    seconds = time.perf_counter() - started
     if as_json:
-        files = [str(out / name) for name in engine.output_files(scenes)]
-        summary = {"scene_seed": seed, **_summary(maps, found), "files": files, "seconds": round(seconds, 3)}
-        click.echo(json.dumps(summary))
+        files = [str(out / name) for name in names] + [str(folder / name) for name in study_names]
+        found = _summary(maps) if mapped else {}
+        summary = {"scene_seed": seed, **found, "study": analysis.summary, "files": files}
+        click.echo(json.dumps({**summary, "seconds": round(seconds, 3)}))
         return
-    click.echo(pointing_text(found))
-    click.echo(_closing(out, scenes[0], count, seconds), err=True)
+    click.echo(study_text(analysis))
+    click.echo(_closing(out, maps, studied[0], seconds), err=True)
 
 
-def _closing(folder: Path, scene: DemoScene, count: int, seconds: float) -> str:
-    from hlx.demo import SHEET, STORE
+def _exact_maps(
+    out: Path, scenes: Sequence[DemoScene], models: Sequence[DualEncoder], as_json: bool
+) -> list[DemoMap]:
+    """The exact maps of all scenes, told as they come."""
+    from hlx.demo import exact_maps
 
-    image = shlex.quote(str(folder / scene.image_file))
+    maps: list[DemoMap] = []
+    if scenes:
+        click.echo(
+            f"{len(scenes) * len(models)} exact Shapley maps: {len(scenes)} scenes, {len(models)} models, "
+            f"{2**exact_maps.REGIONS.n_players:,} coalitions of a {exact_maps.REGIONS} grid each.",
+            err=True,
+        )
+    for scene in scenes:
+        for model in models:
+            label = f"{scene.number}/{len(scenes)} {scene.stimulus.phenomenon}, {model.name}"
+            with progress_bar(label) as progress:
+                maps.append(exact_maps.explain_scene(model, scene, out, exact_maps.REGIONS, progress))
+        if not as_json:
+            width = shutil.get_terminal_size().columns
+            click.echo(scene_text(maps[-len(models) :], colours_wanted(), width))
+    return maps
+
+
+def _study(
+    out: Path, folder: Path, scenes: Sequence[DemoScene], models: Sequence[DualEncoder], seed: int
+) -> Analysis:
+    """The study of all scenes, from clicks to the report."""
+    from hlx.demo import simulated_study as study
+
+    stimuli = study.save_scenes(folder, scenes)
+    humans = study.simulate_people(folder, scenes, seed)
+    click.echo(
+        f"\nA study with {study.PARTICIPANTS} SIMULATED participants: {humans.steps[0].responses} responses, "
+        f"{humans.steps[-1].responses} valid, human maps of {len(humans.maps)} of {len(stimuli)} scenes.",
+        err=True,
+    )
+    for model in models:
+        label = f"{study.ESTIMATOR}, {study.BUDGET} evaluations a scene, {model.name}"
+        with progress_bar(label) as progress:
+            study.explain_stimuli(folder, model, stimuli, progress)
+        study.score_benchmark(folder, model, seed)
+    return study.report_study(folder, out / study.REPORT)
+
+
+def study_text(analysis: Analysis) -> str:
+    """The research questions in short, one line for each model."""
+    models = analysis.summary["models"]
+    longest = max(map(len, models))
+    lines = ["", "Do the maps agree with where the SIMULATED participants clicked? (RC: rank correlation)"]
+    for name, found in models.items():
+        chance = found["permutation_null_mean"]
+        lines.append(
+            f"{name:<{longest}}  mean RC {found['rc_mean']:.3f} +- {found['rc_sem']:.3f}, with people's maps "
+            f"shuffled {chance:.3f}, p {_p_text(found['permutation_p_corrected'])}; accuracy "
+            f"{found['accuracy_pooled']:.1%}"
+        )
+    return "\n".join(lines)
+
+
+def _p_text(p: float) -> str:
+    return f"{p:.4f}" if p >= 0.0001 else "< 0.0001"
+
+
+def _closing(folder: Path, maps: Sequence[DemoMap], scene: DemoScene, seconds: float) -> str:
+    from hlx.demo.exact_maps import SHEET, STORE
+    from hlx.demo.simulated_study import FOLDER, REPORT
+
+    study = folder / FOLDER
+    image = shlex.quote(str(study / scene.image_file))
+    exact = [
+        f"  {STORE:<19}exact values, and the tables of scores they come from",
+        f"  {SHEET:<19}all exact maps over their images; each is also a .png of its own",
+    ]
     return "\n".join(
         [
-            f"\n{count} maps in {seconds:.0f} s. In {folder}:",
-            f"  {STORE:<19}all values, and the tables of scores they come from",
-            f"  {SHEET:<19}all maps over their images; each is also a .png of its own",
-            f"  {'scene-*.png':<19}the scenes",
-            "\nNext, another question about a scene, and one about a photo of your own:",
+            f"\nDone in {seconds:.0f} s. In {folder}:",
+            f"  {REPORT:<19}the study as one page; open it in a browser",
+            f"  {FOLDER + '/':<19}the study's files: scenes, responses, human maps, maps and scores",
+            *(exact if maps else []),
+            "\nNext: the study's statistics, another question about a scene, one about a photo of your own:",
+            f"  hlx analyze {shlex.quote(str(study))}",
             f'  hlx explain {image} --caption "{scene.stimulus.foil}"',
             '  hlx explain photo.jpg --caption "a dog" --foil "a cat" --grid 3x3 \\',
             "      --model openai/clip-vit-base-patch32",
@@ -166,9 +241,11 @@ def _padded(text: str, width: int) -> str:
     return text + " " * (width - visible)
 
 
-def _summary(maps: Sequence[DemoMap], found: dict[str, Pointing]) -> dict[str, Any]:
+def _summary(maps: Sequence[DemoMap]) -> dict[str, Any]:
+    from hlx.demo.exact_maps import pointing
+
     return {
-        "pointing": {model: asdict(own) for model, own in found.items()},
+        "pointing": {model: asdict(own) for model, own in pointing(maps).items()},
         "maps": [
             {
                 **each.attribution.as_dict(),

@@ -1,7 +1,5 @@
 """``hlx score``: caption and foil scores of whole stimulus files, and the accuracies they make."""
 
-import csv
-import io
 import json
 import time
 import warnings
@@ -14,13 +12,10 @@ import click
 from hlx.cli.outputs import check_outputs
 from hlx.cli.terminal import progress_bar
 from hlx.errors import InputError
-from hlx.files import write_bytes
+from hlx.files import write_bytes, write_csv
 
 if TYPE_CHECKING:
     from hlx.score import Accuracy, AccuracyTable, PairScore
-
-COLUMNS = ("id", "image", "caption", "foil", "phenomenon", "score_caption", "score_foil", "correct")
-"""What a result says of each stimulus, under the names of the reference study's files where it has them."""
 
 NAMES_SHOWN = 20
 """So many missing images are listed on the terminal; --missing takes all."""
@@ -139,22 +134,12 @@ def _report_missing(absent: list[str], file: Path | None, folders: tuple[Path, .
         click.echo(f"  ... and {len(absent) - NAMES_SHOWN} more; {rest}", err=True)
 
 
-def _fields(record: "PairScore") -> dict[str, object]:
-    return {name: getattr(record, name) for name in (*COLUMNS, "content_hash")}
-
-
 def _table_text(records: list["PairScore"], made_by: dict[str, str], extension: str) -> str:
     """The result file's text: per stimulus its fields, its scores and what made them."""
-    rows = [{**_fields(record), **made_by} for record in records]
+    rows = [{**record.as_row(), **made_by} for record in records]
     if extension == ".jsonl":
         return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    text = io.StringIO(newline="")
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(rows[0])
-    for row in rows:
-        # 1 and 0 average to an accuracy wherever the file is read.
-        table.writerow(int(value) if isinstance(value, bool) else value for value in row.values())
-    return text.getvalue()
+    return write_csv(rows)
 
 
 def _summary(table: "AccuracyTable") -> dict[str, object]:
