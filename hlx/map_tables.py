@@ -69,4 +69,6 @@ def _grid(path: Path, names: list[str]) -> Grid:
     if missing:
         row, col = missing[0]
         raise InputError(f"{path}: the columns are of a {rows}x{cols} grid, but r{row}c{col} is missing")
+    if rows * cols < 2:
+        raise InputError(f"{path}: the columns are of a single cell, expected at least two cells")
     return Grid(rows, cols)

@@ -50,7 +50,7 @@ def test_columns_may_stand_in_any_order_among_others(tmp_path: Path) -> None:
         ("stimulus,r0c0,r0c1\n,1,2\n", "row 2, column stimulus: is empty"),
         ("image,r0c0,r0c1\na,1,2\n", "column stimulus is missing"),
         ("stimulus,r0c0,r0c1\n", "holds no maps"),
-        ("stimulus,r0c0\na,1\n", "at least two cells"),
+        ("stimulus,r0c0\na,1\n", r"maps\.csv: .*at least two cells"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:

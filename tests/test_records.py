@@ -52,7 +52,7 @@ def test_both_formats_hold_the_same_records(
         ("t.csv", "a,c\n1,2\n", r"row 1: column b is missing; the columns are 'a', 'c'"),
         ("t.csv", "a,b,b\n1,2,3\n", "row 1: column b appears twice"),
         ("t.csv", "a,b\n1,2\n1,2,3\n", r"row 3: expected 2 columns \(a, b\), found 3"),
-        ("t.csv", 'a,b\n1,"2\n', "row 3: not valid CSV"),
+        ("t.csv", 'a,b\n1,"2\n', "row 2: not valid CSV"),
         ("t.jsonl", '{"a": 1}\n[1]\n', r"line 2: expected an object \{\.\.\.\}, found list"),
         ("t.jsonl", '{"a": 1, "a": 2}\n', "line 1: the key 'a' appears twice"),
         ("t.jsonl", '{"a": \n', "line 1, character 7: not valid JSON"),
