@@ -1,4 +1,4 @@
-"""How close model maps are to human maps, beside what chance, the centre and other people reach."""
+"""What comparing one model's maps with human maps gives."""
 
 from __future__ import annotations
 
@@ -38,9 +38,10 @@ class Comparison:
     magnitude : "absolute", "positive" or "signed".
     measures : by name ("RC", "EMD", "CC", ...).
     partial_rc : float64 (n,) by what is held constant: "other people", "centre".
-    ceilings : name ("split-half RC" ...) -> float64 (n,) by stimulus, NaN where a stimulus has too few
-        raters; empty without raters' maps.
+    ceilings : "leave-one-out RC" and so on for every measure, "split-half RC" and "split-half CC" -> float64
+        (n,) by stimulus, NaN where a stimulus has too few raters; empty without raters' maps.
     notes : sentences on what was left out or undefined.
+    simulated : True where no people took part; every text and picture says so.
     """
 
     model: str
@@ -50,3 +51,4 @@ class Comparison:
     partial_rc: Mapping[str, Float64[np.ndarray, " n"]]
     ceilings: Mapping[str, Float64[np.ndarray, " n"]]
     notes: tuple[str, ...] = ()
+    simulated: bool = False
