@@ -25,7 +25,7 @@ from hlx.bench import (
     report,
 )
 from hlx.bench.plot import spread
-from hlx.bench.report import text_table, uncertain
+from hlx.bench.report import uncertain
 from hlx.bench.result import Summary, summarise
 from hlx.coalitions import all_rows, ids_from_rows
 from hlx.errors import InputError, NonFiniteScoreError
@@ -33,6 +33,7 @@ from hlx.estimators import Estimate, Estimator, Plan
 from hlx.kernels import shapley
 from hlx.regions import Grid, Regions
 from hlx.store import save
+from hlx.text_tables import text_table
 from tests.unchecked import said_of
 
 

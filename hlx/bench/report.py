@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 
 from hlx.bench.measures import MEASURES
 from hlx.bench.result import REFERENCE, BenchmarkResult, Row, Summary
 from hlx.errors import InputError
+from hlx.text_tables import WIDTH, text_table
 
 DEFAULT_TABLES = ("mse", "ratio", "coverage", "seconds")
 
@@ -19,7 +19,6 @@ TITLES = {
 }
 """Every table there is, by the name of its measure."""
 
-WIDTH = 100
 NONE = "-"
 
 
@@ -60,26 +59,6 @@ def markdown(result: BenchmarkResult, table: str) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def text_table(cells: Sequence[Sequence[str]], width: int = WIDTH) -> str:
-    """Lines of cells, the first line their head, in columns; cut into even blocks where too wide."""
-    names = max(len(line[0]) for line in cells)
-    columns = len(cells[0]) - 1
-    widths = [max(len(line[i + 1]) for line in cells) + 1 for i in range(columns)]
-    room = max(width - names, max(widths, default=0))
-    blocks = next(
-        count
-        for count in range(1, columns + 1)
-        if all(sum(widths[i] for i in part) <= room for part in _parts(columns, count))
-    )
-    return "\n\n".join(
-        "\n".join(
-            (line[0].ljust(names) + "".join(line[i + 1].rjust(widths[i]) for i in part)).rstrip()
-            for line in cells
-        )
-        for part in _parts(columns, blocks)
-    )
-
-
 def uncertain(summary: Summary) -> str:
     """Mean, and in brackets its standard error in units of the last digit: 1.3(2)e-3 is 0.0013 +- 0.0002."""
     mean, sem = summary.mean, summary.sem
@@ -93,11 +72,6 @@ def uncertain(summary: Summary) -> str:
     if sem is None:
         return f"{scaled:.1f}e{power}"
     return f"{scaled:.1f}({math.ceil(sem / 10.0 ** (power - 1) - 1e-9):d})e{power}"
-
-
-def _parts(columns: int, count: int) -> list[range]:
-    edges = [round(columns * i / count) for i in range(count + 1)]
-    return [range(first, last) for first, last in pairwise(edges)]
 
 
 def _plain(digits: int, factor: float = 1.0) -> Callable[[Summary], str]:

@@ -119,7 +119,7 @@ def _draw(path: Path, comparisons: list[Comparison]) -> None:
 
 def _text(found: dict[str, Any]) -> str:
     """One model's comparison for people: a line for each measure, and what it says."""
-    from hlx.bench.report import text_table
+    from hlx.text_tables import text_table
 
     columns = ["matched", "shuffled", "uniform", "centre", "other people"]
     columns += [
