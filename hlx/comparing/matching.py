@@ -15,15 +15,13 @@ from hlx.humans import HumanMaps
 from hlx.model_maps import ModelMaps
 from hlx.similarity import MEASURES, Measure, centre_gaussian, mean_of_others, partial_rank_correlation
 from hlx.similarity import magnitude as magnitude_of
+from hlx.wording import examples, stimuli_counted
 
 MOST_OFFSETS = 99
 """Of up to 100 stimuli all mismatched pairs are compared, of more so many for each."""
 
 FEWEST_STIMULI = 3
 """Below it neither spread nor mismatched pairs say anything."""
-
-NAMED = 3
-"""So many stimuli are named before a note says how many more there are."""
 
 
 def compare(
@@ -138,8 +136,8 @@ def _common(maps: ModelMaps, humans: HumanMaps) -> tuple[tuple[str, ...], list[s
     if len(common) < FEWEST_STIMULI:
         raise InputError(
             f"{source}: {len(common)} of its stimuli by {maps.name} have a human map, at least "
-            f"{FEWEST_STIMULI} are needed; the maps are of {_some(list(maps.values))}; the human maps of "
-            f"{_some(list(humans.maps))}"
+            f"{FEWEST_STIMULI} are needed; the maps are of {examples(list(maps.values))}; the human maps of "
+            f"{examples(list(humans.maps))}"
         )
     alone = [name for name in maps.values if name not in humans.maps]
     unmapped = [name for name in humans.maps if name not in maps.values]
@@ -147,9 +145,10 @@ def _common(maps: ModelMaps, humans: HumanMaps) -> tuple[tuple[str, ...], list[s
     if alone:
         few = sum(name in humans.dropped for name in alone)
         why = f", {few} for too few valid responses" if few else ""
-        notes.append(f"{_counted(alone)} without a human map{why}: {_some(alone)}")
+        notes.append(f"{stimuli_counted(len(alone))} without a human map{why}: {examples(alone)}")
     if unmapped:
-        notes.append(f"{_counted(unmapped)} with a human map but without one of the model: {_some(unmapped)}")
+        unshared = stimuli_counted(len(unmapped))
+        notes.append(f"{unshared} with a human map but without one of the model: {examples(unmapped)}")
     return common, notes
 
 
@@ -168,14 +167,5 @@ def _undefined(
     for which, what, therefore in found:
         names = [stimulus for stimulus, so in zip(stimuli, which.tolist(), strict=True) if so]
         if names:
-            notes.append(f"{what} {_counted(names)}, {therefore} (NaN): {_some(names)}")
+            notes.append(f"{what} {stimuli_counted(len(names))}, {therefore} (NaN): {examples(names)}")
     return notes
-
-
-def _counted(names: Sequence[str]) -> str:
-    return f"{len(names):,} {'stimulus' if len(names) == 1 else 'stimuli'}"
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float64
 
+from hlx.counts import whole_number
+from hlx.errors import InputError
 from hlx.regions import Grid
+
+MAX_SIDE = 4096
+"""Wider canvases are refused: the mask of one response would take more than 128 MiB."""
 
 Normalisation = Literal["mask - 1", "mask"]
 """What is divided by its sum: the mask less its initial 1, as in the reference study's code, or as it is."""
@@ -28,6 +34,12 @@ class ClickMask:
         sqrt(0.2) R, 44.7 at a radius of 100.
     cap : masks are clipped to it.
     normalisation : see `Normalisation`.
+
+    Raises
+    ------
+    InputError : a side that is no whole number from 1 to `MAX_SIDE`; a radius, gain or sigma that is not
+        finite and above 0; a cap that is not finite and above the 1 that masks start at; another
+        normalisation.
     """
 
     side: int = 400
@@ -36,6 +48,19 @@ class ClickMask:
     sigma: float = 0.2**0.5 * 100.0
     cap: float = 255.0
     normalisation: Normalisation = "mask - 1"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "side", whole_number(self.side, "canvas", 1))
+        if self.side > MAX_SIDE:
+            raise InputError(f"canvas: expected at most {MAX_SIDE} pixels, found {self.side}")
+        for name, least in (("radius", 0), ("gain", 0), ("sigma", 0), ("cap", 1)):
+            value = float(getattr(self, name))
+            if not least < value < math.inf:
+                raise InputError(f"{name}: expected a finite number above {least}, found {value}")
+            object.__setattr__(self, name, value)
+        if self.normalisation not in get_args(Normalisation):
+            known = " or ".join(map(repr, get_args(Normalisation)))
+            raise InputError(f"normalisation: expected {known}, found {self.normalisation!r}")
 
 
 @dataclass(frozen=True, eq=False)

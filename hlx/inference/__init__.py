@@ -1,1 +1,79 @@
-"""Tests, corrections, intervals and effect sizes."""
+"""Statistics: tests, effect sizes, intervals, corrections, equivalence and power.
+
+Each result is a small frozen dataclass of plain numbers, None where a number is undefined; dataclasses.asdict
+makes it JSON, for a `PairingTest` its method as_dict. Nothing here is computed for fewer than 3 stimuli.
+"""
+
+from hlx.inference.anova import (
+    Friedman,
+    OneWayAnova,
+    RepeatedMeasuresAnova,
+    friedman,
+    one_way_anova,
+    rm_anova,
+)
+from hlx.inference.corrections import benjamini_hochberg, bonferroni, holm
+from hlx.inference.correlation import (
+    Correlation,
+    CorrelationOverModels,
+    correlation_over_models,
+    pearson,
+    spearman,
+)
+from hlx.inference.equivalence import (
+    SMALL_D,
+    SMALL_R,
+    Equivalence,
+    correlation_equivalence,
+    mean_equivalence,
+    paired_equivalence,
+)
+from hlx.inference.intervals import Interval, bca_interval, fisher_interval
+from hlx.inference.mixed_model import Coefficient, MixedModel, WaldTest, mixed_model
+from hlx.inference.one_sample import OneSampleTest, Wilcoxon, one_sample_t
+from hlx.inference.paired import PairedDifference, paired_differences
+from hlx.inference.pairing import PairingTest, pairing_test
+from hlx.inference.power import detectable_d, detectable_rho, spearman_power, t_power
+from hlx.inference.undefined import Unavailable
+
+__all__ = [
+    "SMALL_D",
+    "SMALL_R",
+    "Coefficient",
+    "Correlation",
+    "CorrelationOverModels",
+    "Equivalence",
+    "Friedman",
+    "Interval",
+    "MixedModel",
+    "OneSampleTest",
+    "OneWayAnova",
+    "PairedDifference",
+    "PairingTest",
+    "RepeatedMeasuresAnova",
+    "Unavailable",
+    "WaldTest",
+    "Wilcoxon",
+    "bca_interval",
+    "benjamini_hochberg",
+    "bonferroni",
+    "correlation_equivalence",
+    "correlation_over_models",
+    "detectable_d",
+    "detectable_rho",
+    "fisher_interval",
+    "friedman",
+    "holm",
+    "mean_equivalence",
+    "mixed_model",
+    "one_sample_t",
+    "one_way_anova",
+    "paired_differences",
+    "paired_equivalence",
+    "pairing_test",
+    "pearson",
+    "rm_anova",
+    "spearman",
+    "spearman_power",
+    "t_power",
+]

@@ -12,6 +12,7 @@ from jaxtyping import Float64, UInt8
 from hlx.humans import HumanMaps
 from hlx.model_maps import ModelMaps
 from hlx.regions import Grid
+from hlx.score import Accuracy, AccuracyTable
 from hlx.stimuli import Stimulus
 
 
@@ -30,6 +31,25 @@ class Benchmark:
     phenomena: tuple[str, ...]
     own_stimuli: bool = False
 
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of f, which f is divided by to compare models; with ddof 0, as in the study."""
+        return float(np.std(self.f))
+
+    @property
+    def accuracies(self) -> AccuracyTable:
+        """How often the caption scores higher, per phenomenon and pooled; a tie is wrong."""
+        correct = self.f > 0
+        by_item = np.array(self.phenomena)
+        return AccuracyTable(
+            {name: _accuracy(correct[by_item == name]) for name in dict.fromkeys(self.phenomena)},
+            _accuracy(correct),
+        )
+
+
+def _accuracy(correct: np.ndarray) -> Accuracy:
+    return Accuracy(scored=len(correct), correct=int(correct.sum()), unscored=0)
+
 
 @dataclass(frozen=True, eq=False)
 class StudyModel:
@@ -41,6 +61,14 @@ class StudyModel:
     @property
     def name(self) -> str:
         return self.maps.name
+
+    def f(self, stimuli: tuple[str, ...]) -> Float64[np.ndarray, " n"]:
+        """f of these stimuli, shape (n,); NaN where it is not known."""
+        return np.array([self.maps.f.get(stimulus, np.nan) for stimulus in stimuli], dtype=np.float64)
+
+    def phi(self, stimuli: tuple[str, ...]) -> Float64[np.ndarray, "n k"]:
+        """Signed maps of these stimuli, shape (n, k)."""
+        return np.array([self.maps.values[stimulus] for stimulus in stimuli], dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,3 +96,7 @@ class Study:
     humans: HumanMaps
     models: tuple[StudyModel, ...]
     notes: tuple[str, ...] = ()
+
+    def phenomenon(self, stimulus: str) -> str | None:
+        """What a stimulus tests, where known."""
+        return self.about[stimulus].phenomenon if stimulus in self.about else None

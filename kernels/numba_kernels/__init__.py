@@ -3,10 +3,22 @@
 Tables hold the values of all 2^n coalitions of a game; bit i of the index is set when player i is shown.
 """
 
+from .click_masks import click_masks
 from .compiled import default_threads
 from .derivatives import derivative_sums
 from .index_weights import derivative_weights
 from .moebius_transform import moebius
+from .pairing_sums import pairing_sums, pairing_tolerance
 from .values import banzhaf, shapley
 
-__all__ = ["banzhaf", "default_threads", "derivative_sums", "derivative_weights", "moebius", "shapley"]
+__all__ = [
+    "banzhaf",
+    "click_masks",
+    "default_threads",
+    "derivative_sums",
+    "derivative_weights",
+    "moebius",
+    "pairing_sums",
+    "pairing_tolerance",
+    "shapley",
+]

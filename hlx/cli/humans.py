@@ -1,0 +1,276 @@
+"""``hlx humans``: human maps from recorded clicks, and images as participants saw them."""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hlx.cli.outputs import check_outputs, tell_written
+from hlx.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from hlx.humans import ClickMask, Response
+
+_FILE = click.Path(path_type=Path)
+NORMALISATIONS = {"mask-1": "mask - 1", "mask": "mask"}
+NAMES_SHOWN = 5
+"""So many stimuli without responses are named."""
+
+
+def _mask_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say how clicks become a mask; `_mask` takes them."""
+    for option in reversed(
+        (
+            click.option("--canvas", type=int, default=400, show_default=True, help="Its side in pixels."),
+            click.option(
+                "--radius",
+                type=float,
+                default=100.0,
+                show_default=True,
+                help="Pixels beyond which a click adds nothing.",
+            ),
+            click.option(
+                "--gain",
+                type=float,
+                default=100.0,
+                show_default=True,
+                help="What a click adds at its centre.",
+            ),
+            click.option(
+                "--sigma",
+                type=float,
+                help="Of a click's Gaussian, in pixels.  [default: sqrt(0.2) radius, which is 44.7]",
+            ),
+            click.option(
+                "--cap",
+                type=float,
+                default=255.0,
+                show_default=True,
+                help="Masks, which start at 1, end here.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def humans(ctx: click.Context) -> None:
+    """Make human maps from recorded clicks, and show images as participants saw them.
+
+    \b
+    Example:
+      hlx humans build responses.jsonl --out humans.h5 --grid 4x4
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+@humans.command()
+@click.argument("responses", nargs=-1, required=True, type=_FILE)
+@click.option("--out", required=True, type=_FILE, metavar="FILE.h5", help="The maps and all that made them.")
+@click.option(
+    "--grid", default="4x4", show_default=True, metavar="RxC", help="Cells that maps are summed over."
+)
+@click.option(
+    "--stimuli",
+    type=_FILE,
+    metavar="FILE",
+    help="Known stimuli (.csv, .jsonl, VALSE's .json): others are errors.",
+)
+@_mask_options
+@click.option(
+    "--normalisation",
+    type=click.Choice(list(NORMALISATIONS)),
+    default="mask-1",
+    show_default=True,
+    help="What is divided by its sum: the mask less the 1 it starts at, or the mask.",
+)
+@click.option(
+    "--min-responses",
+    type=int,
+    default=3,
+    show_default=True,
+    help="That count, or a stimulus is dropped.",
+)
+@click.option("--csv", "table", type=_FILE, metavar="FILE.csv", help="The mean maps, one line per stimulus.")
+@click.option("--simulated", is_flag=True, help="Mark the maps as of no people; every later text says so.")
+@click.option("--force", is_flag=True, help="Replace files that exist.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with the maps.")
+def build(
+    responses: tuple[Path, ...],
+    out: Path,
+    grid: str,
+    stimuli: Path | None,
+    normalisation: str,
+    min_responses: int,
+    table: Path | None,
+    simulated: bool,
+    force: bool,
+    as_json: bool,
+    **mask_options: Any,
+) -> None:
+    """Turn the clicks of RESPONSES (.jsonl or .csv) into a map of where people looked, for every stimulus.
+
+    Each row or object is one participant's response to one stimulus: participant, stimulus, answer (caption,
+    foil or undecided) and clicks, a JSON list [[x, y], ...] in pixels of the canvas, x the column, the centre
+    of the top left pixel at [0, 0]. Optional: times (a JSON list of seconds, one per click), seconds,
+    answered_without_deblurring, problem_reported, simulated (true or false).
+
+    A response counts with at least one click, the caption chosen and no problem reported. Prints what is left
+    after each filter, and the stimuli dropped for having too few responses that count.
+
+    \b
+    Example:
+      hlx humans build responses.jsonl --out humans.h5 --grid 4x4 --stimuli stimuli.csv --csv humans.csv
+    """
+    check_outputs(
+        {"--out": (out, (".h5", ".hdf5")), "--csv": (table, (".csv",))}, (*responses, stimuli), force
+    )
+    from hlx.humans import build_human_maps, read_responses, summary, summary_text, write_human_maps
+    from hlx.regions import Grid
+
+    regions, mask = Grid.parse(grid), _mask(**mask_options, normalisation=NORMALISATIONS[normalisation])
+    known = None if stimuli is None else _known(stimuli)
+    read = read_responses(responses, known)
+    if stimuli is not None and known is not None:
+        _warn_unseen(stimuli, known, read)
+    maps = build_human_maps(read, regions, mask, min_responses=min_responses, simulated=simulated)
+    write_human_maps(out, maps, force)
+    if table is not None:
+        from hlx.map_tables import map_table_text
+
+        map_table_text(regions, {name: human.values for name, human in maps.maps.items()}, table, force)
+    click.echo(
+        json.dumps({"min_responses": min_responses, **summary(maps)}) if as_json else summary_text(maps)
+    )
+    tell_written(out, table)
+
+
+@humans.command()
+@click.argument("image", type=_FILE)
+@click.option("--clicks", metavar="JSON", help="[[x, y], ...] in pixels of the canvas; [] for none yet.")
+@click.option(
+    "--responses", type=_FILE, metavar="FILE", help="Take a response's clicks instead (.jsonl, .csv)."
+)
+@click.option("--participant", metavar="ID", help="Whose response.")
+@click.option("--stimulus", metavar="ID", help="To what.")
+@_mask_options
+@click.option(
+    "--out", required=True, type=_FILE, metavar="FILE.png", help="The picture, as large as the canvas."
+)
+@click.option("--force", is_flag=True, help="Replace a file that exists.")
+def render(
+    image: Path,
+    clicks: str | None,
+    responses: Path | None,
+    participant: str | None,
+    stimulus: str | None,
+    out: Path,
+    force: bool,
+    **mask_options: Any,
+) -> None:
+    """Show IMAGE as a participant saw it after their clicks: sharp around them, blurred elsewhere.
+
+    \b
+    Examples:
+      hlx humans render photo.jpg --clicks "[[120.5, 200], [260, 310]]" --out seen.png
+      hlx humans render photo.jpg --responses responses.jsonl --participant p7 --stimulus photo-1 \\
+          --out seen.png
+    """
+    check_outputs({"--out": (out, (".png",))}, (image, responses), force)
+    from hlx.files import write_bytes
+    from hlx.humans import seen_image
+    from hlx.humans.build import warn_off_canvas
+    from hlx.images import read_image
+
+    mask = _mask(**mask_options)
+    response = _response(clicks, responses, participant, stimulus)
+    pixels = read_image(image)
+    warn_off_canvas([response], mask)
+    write_bytes(out, _png(seen_image(pixels, response.clicks, mask)))
+    tell_written(out)
+
+
+def _mask(
+    canvas: int,
+    radius: float,
+    gain: float,
+    sigma: float | None,
+    cap: float,
+    normalisation: Any = "mask - 1",
+) -> ClickMask:
+    from hlx.humans import ClickMask
+
+    return ClickMask(
+        side=canvas,
+        radius=radius,
+        gain=gain,
+        sigma=0.2**0.5 * radius if sigma is None else sigma,
+        cap=cap,
+        normalisation=normalisation,
+    )
+
+
+def _known(stimuli: Path) -> list[str]:
+    from hlx.stimuli import read_stimuli
+
+    return [stimulus.name for stimulus in read_stimuli(stimuli, resolve=False)]
+
+
+def _warn_unseen(stimuli: Path, known: Sequence[str], responses: Sequence[Response]) -> None:
+    seen = {response.stimulus for response in responses}
+    unseen = [name for name in known if name not in seen]
+    if unseen:
+        names = ", ".join(map(repr, unseen[:NAMES_SHOWN])) + ", ..." * (len(unseen) > NAMES_SHOWN)
+        warnings.warn(
+            f"{len(unseen)} of {len(known)} stimuli in {stimuli} have no response: {names}", stacklevel=2
+        )
+
+
+def _response(
+    clicks: str | None, responses: Path | None, participant: str | None, stimulus: str | None
+) -> Response:
+    from hlx.humans import Response, read_responses
+    from hlx.humans.responses import parse_clicks
+    from hlx.json_text import parse_json
+
+    if (clicks is None) == (responses is None):
+        raise InputError(
+            "which clicks? give either --clicks or --responses with --participant and --stimulus"
+        )
+    if clicks is not None:
+        for option, value in (("--participant", participant), ("--stimulus", stimulus)):
+            if value is not None:
+                raise InputError(f"{option} chooses from --responses: leave it out with --clicks")
+        try:
+            points = parse_clicks(parse_json("--clicks", clicks))
+        except InputError as error:
+            raise InputError(
+                f"--clicks{str(error).removeprefix('--clicks').removeprefix('clicks')}"
+            ) from None
+        return Response("nobody", "image", "undecided", points, place="--clicks")
+    assert responses is not None
+    if participant is None or stimulus is None:
+        raise InputError("which response? give both --participant and --stimulus")
+    for response in read_responses(responses):
+        if (response.participant, response.stimulus) == (participant, stimulus):
+            return response
+    raise InputError(f"{responses}: has no response of participant {participant!r} to stimulus {stimulus!r}")
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    from PIL import Image
+
+    drawn = io.BytesIO()
+    Image.fromarray(pixels).save(drawn, "png")
+    return drawn.getvalue()

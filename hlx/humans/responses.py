@@ -1,0 +1,247 @@
+"""What participants did with a stimulus, and the files that hold it.
+
+A file is a .csv with a header, or a .jsonl with an object on each line. Its columns or keys, of which all
+others are ignored::
+
+    participant                   text
+    stimulus                      its id
+    answer                        caption, foil or undecided
+    clicks                        [[x, y], ...] in pixels of the canvas; x is the column, y the row, pixel
+                                  centres are at integers, so that (0, 0) is the centre of the top left pixel
+    times                         optional, [t, ...]: when each click came, in seconds
+    seconds                       optional: how long the response took
+    answered_without_deblurring   optional, true or false; the participant said so
+    problem_reported              optional, true or false
+    simulated                     optional, true where no person responded
+
+In a .csv, clicks and times are cells that hold this text (in double quotes, for its commas), and truths may
+also be 1 and 0. An empty cell or null means that there is nothing: no clicks, no times, false.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import reprlib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from jaxtyping import Float64
+
+from hlx.errors import InputError, OutputError
+from hlx.files import check_output, write_bytes
+from hlx.json_text import parse_json
+from hlx.records import Record, read_records
+from hlx.stimuli.stimulus import check_text
+
+Answer = Literal["caption", "foil", "undecided"]
+
+REQUIRED = ("participant", "stimulus", "answer", "clicks")
+FLAGS = ("answered_without_deblurring", "problem_reported", "simulated")
+TRUTHS = {"true": True, "1": True, "false": False, "0": False}
+
+
+@dataclass(frozen=True, eq=False)
+class Response:
+    """One participant's clicks on a blurred image, and which of its two texts they chose.
+
+    Attributes
+    ----------
+    participant, stimulus : ids.
+    answer : "caption", "foil" or "undecided".
+    clicks : float64 (k, 2), x (column) and y (row) in pixels of the canvas; pixel centres are at integers.
+        Lists of pairs are taken too.
+    times : float64 (k,), when each click came, in seconds; None where unknown.
+    seconds : how long the response took; None where unknown.
+    answered_without_deblurring, problem_reported : as the participant said.
+    simulated : True where no person responded.
+    place : file and row, for messages; "" where the response comes from no file.
+
+    Raises
+    ------
+    InputError : a field that is none of this. The message starts with the field's name.
+    """
+
+    participant: str
+    stimulus: str
+    answer: Answer
+    clicks: Float64[np.ndarray, "k 2"]
+    times: Float64[np.ndarray, " k"] | None = None
+    seconds: float | None = None
+    answered_without_deblurring: bool = False
+    problem_reported: bool = False
+    simulated: bool = False
+    place: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("participant", "stimulus"):
+            check_text(name, getattr(self, name))
+        if self.answer not in get_args(Answer):
+            known = ", ".join(get_args(Answer))
+            raise InputError(f"answer: expected one of {known}, found {self.answer!r}")
+        object.__setattr__(self, "clicks", parse_clicks(self.clicks))
+        if self.times is not None:
+            object.__setattr__(self, "times", _times(self.times, len(self.clicks)))
+        if self.seconds is not None:
+            if not _is_finite(self.seconds) or self.seconds < 0:
+                raise InputError(f"seconds: expected a finite number from 0 on, found {self.seconds!r}")
+            object.__setattr__(self, "seconds", float(self.seconds))
+
+    @property
+    def name(self) -> str:
+        """What messages call the response: its place, else who responded to what."""
+        return self.place or f"participant {self.participant!r}, stimulus {self.stimulus!r}"
+
+
+def read_responses(
+    path: str | Path | Sequence[str | Path], stimuli: Collection[str] | None = None
+) -> list[Response]:
+    """The responses of one or several .csv or .jsonl files, in their order; the module describes the files.
+
+    Parameters
+    ----------
+    stimuli : ids that a response may have; None for any.
+
+    Raises
+    ------
+    InputError : a file that cannot be read or holds no responses, a field that is missing or not what the
+        module says, a stimulus that is not among `stimuli`, or two responses of a participant to the same
+        stimulus. The message names file, row (or line) and column (or key).
+    """
+    responses: list[Response] = []
+    for file in [path] if isinstance(path, str | Path) else path:
+        before = len(responses)
+        for record in read_records(file, REQUIRED):
+            response = _response(record)
+            if stimuli is not None and response.stimulus not in stimuli:
+                raise record.error("stimulus", _unknown(response.stimulus, stimuli))
+            responses.append(response)
+        if len(responses) == before:
+            raise InputError(f"{file}: holds no responses")
+    check_unique(responses)
+    return responses
+
+
+def check_unique(responses: Iterable[Response]) -> None:
+    """Raise InputError if a participant responds twice to a stimulus; it names both responses."""
+    first: dict[tuple[str, str], Response] = {}
+    for response in responses:
+        earlier = first.setdefault((response.participant, response.stimulus), response)
+        if earlier is not response:
+            where = f"; the other is {earlier.place}" if earlier.place else ""
+            raise InputError(
+                f"{response.place or 'responses'}: participant {response.participant!r} responds to stimulus "
+                f"{response.stimulus!r} a second time{where}; keep one of them"
+            )
+
+
+def write_responses(path: str | Path, responses: Iterable[Response], force: bool = False) -> None:
+    """Responses as a .jsonl file that `read_responses` reads, with all digits.
+
+    Raises
+    ------
+    OutputError : another ending, the file exists (unless `force`), or cannot be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".jsonl", ".ndjson"):
+        raise OutputError(f"{path}: responses are written as .jsonl")
+    lines = [json.dumps(_as_dict(response), ensure_ascii=False) + "\n" for response in responses]
+    write_bytes(check_output(path, force), "".join(lines).encode())
+
+
+def parse_clicks(value: Any) -> Float64[np.ndarray, "k 2"]:
+    """Points [x, y] as an array; InputError, which starts with "clicks", for anything else."""
+    points = value.tolist() if isinstance(value, np.ndarray) else value
+    if not isinstance(points, list | tuple):
+        raise InputError(f"clicks: expected a list of points [x, y], found {reprlib.repr(points)}")
+    for number, point in enumerate(points, 1):
+        if not (isinstance(point, list | tuple) and len(point) == 2 and all(map(_is_finite, point))):
+            raise InputError(
+                f"clicks: click {number} is {reprlib.repr(point)}, expected [x, y], two finite numbers"
+            )
+    return np.array(points, dtype=np.float64).reshape(-1, 2)
+
+
+def _times(value: Any, n_clicks: int) -> Float64[np.ndarray, " k"]:
+    times = value.tolist() if isinstance(value, np.ndarray) else value
+    if not isinstance(times, list | tuple):
+        raise InputError(f"times: expected a list with one time for each click, found {reprlib.repr(times)}")
+    for number, time in enumerate(times, 1):
+        if not _is_finite(time) or time < 0:
+            raise InputError(
+                f"times: the time of click {number} is {reprlib.repr(time)}, expected seconds, from 0 on"
+            )
+    if len(times) != n_clicks:
+        raise InputError(f"times: expected one for each of {n_clicks} clicks, found {len(times)}")
+    return np.array(times, dtype=np.float64)
+
+
+def _is_finite(value: object) -> bool:
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond double precision
+        return False
+
+
+def _response(record: Record) -> Response:
+    fields: dict[str, Any] = {name: record.text(name) for name in ("participant", "stimulus", "answer")}
+    if "clicks" not in record.fields:
+        raise record.error("clicks", "missing; write [] where there are none")
+    fields["clicks"] = _list(record, "clicks")
+    if fields["clicks"] is None:
+        fields["clicks"] = []
+    fields["times"] = _list(record, "times")
+    if record.fields.get("seconds") not in (None, ""):
+        fields["seconds"] = record.number("seconds")
+    for name in FLAGS:
+        fields[name] = _flag(record, name)
+    try:
+        return Response(**fields, place=f"{record.file}, {record.place}")
+    except InputError as error:
+        name, _, message = str(error).partition(": ")
+        raise record.error(name, message) from None
+
+
+def _list(record: Record, name: str) -> object:
+    """A field's value; in a CSV file what its JSON text spells. None where there is nothing."""
+    value = record.fields.get(name)
+    if value is None or value == "":
+        return None
+    if record.word == "column" and isinstance(value, str):
+        return parse_json(f"{record.file}, {record.place}, {record.word} {name}", value)
+    return value
+
+
+def _flag(record: Record, name: str) -> bool:
+    value = record.fields.get(name)
+    if value is None or value == "":
+        return False
+    truth = TRUTHS.get(str(value).strip().lower())
+    if truth is None:
+        raise record.error(name, f"expected true or false, found {json.dumps(value)[:40]}")
+    return truth
+
+
+def _unknown(stimulus: str, stimuli: Collection[str]) -> str:
+    close = difflib.get_close_matches(stimulus, stimuli, 1)
+    hint = f"; the closest is {close[0]!r}" if close else ""
+    return f"{stimulus!r} is none of the {len(stimuli)} known stimuli{hint}"
+
+
+def _as_dict(response: Response) -> dict[str, object]:
+    """The fields of a file; optional ones are left out where they say nothing."""
+    fields: dict[str, object] = {
+        "participant": response.participant,
+        "stimulus": response.stimulus,
+        "answer": response.answer,
+        "clicks": response.clicks.tolist(),
+    }
+    if response.times is not None:
+        fields["times"] = response.times.tolist()
+    if response.seconds is not None:
+        fields["seconds"] = response.seconds
+    return {**fields, **{name: True for name in FLAGS if getattr(response, name)}}

@@ -1,0 +1,101 @@
+"""What a page is made of: sections of parts, which the template knows how to show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from markupsafe import Markup
+
+from hlx.report.colours import model_class
+from hlx.report.relations import dash_class
+from hlx.report.svg import SHAPES, element, shape
+from hlx.report.tables import Table
+
+Kind = Literal["text", "heading", "table", "figure", "figures", "legend", "facts", "notes"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing with its title and caption; `place` is the model's whose it is; a broad one fills the page."""
+
+    drawing: Markup
+    title: str = ""
+    caption: str = ""
+    place: int | None = None
+    broad: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a section; `kind` says how `it` is shown."""
+
+    kind: Kind
+    it: Any
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section with the name that links point at."""
+
+    id: str
+    title: str
+    parts: Sequence[Part]
+
+
+def paragraph(*sentences: str) -> Part:
+    """A paragraph of those sentences that are not empty."""
+    return Part("text", " ".join(sentence for sentence in sentences if sentence))
+
+
+def heading(words: str) -> Part:
+    """A heading within a section."""
+    return Part("heading", words)
+
+
+def table_part(table: Table) -> Part:
+    """A table, by itself."""
+    return Part("table", table)
+
+
+def figure_part(figure: Figure) -> Part:
+    """A figure, by itself."""
+    return Part("figure", figure)
+
+
+def figures_part(figures: Sequence[Figure]) -> Part:
+    """Figures side by side, as far as they fit."""
+    return Part("figures", figures)
+
+
+def model_lines(names: Sequence[str]) -> Part:
+    """A legend of the models' lines."""
+    return Part("legend", [(_line(f"line {model_class(k)} {dash_class(k)}"), name) for k, name in enumerate(names)])
+
+
+def phenomenon_marks(names: Sequence[str]) -> Part:
+    """A legend of the marks by which points of different phenomena differ."""
+    return Part("legend", [(mark(k), name) for k, name in enumerate(names)])
+
+
+def mark(kind: int) -> Markup:
+    """A mark of a legend; `SHAPES` has that many kinds."""
+    path = element("path", d=shape(kind % len(SHAPES), 8, 8, 5), class_="mark")
+    return Markup(element("svg", path, viewBox="0 0 16 16", aria_hidden="true"))
+
+
+def chance_line() -> Markup:
+    """The mark of mismatched pairs in a legend."""
+    return _line("chance line")
+
+
+def hollow_dot() -> Markup:
+    """The mark of random pairings in a legend."""
+    dot = element("path", d=shape(0, 8, 8, 5), class_="chance hollow")
+    return Markup(element("svg", dot, viewBox="0 0 16 16", aria_hidden="true"))
+
+
+def _line(class_: str) -> Markup:
+    drawn = element("path", d="M0 6H27", class_=class_)
+    return Markup(element("svg", drawn, viewBox="0 0 27 12", aria_hidden="true"))

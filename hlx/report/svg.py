@@ -1,0 +1,193 @@
+"""Drawings that a page holds as they are: inline SVG whose colours and fonts the page's style sheet sets.
+
+Nothing here knows a colour: marks carry classes, so that one drawing serves the light and the dark scheme.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float64
+from markupsafe import Markup, escape
+
+Limits = tuple[float, float]
+
+_TICK = 4.0  # its length, and the gap between tick and number
+_BASELINE = 4.0  # a line of text is centred when it is lowered by so much
+
+
+def attributes(**named: str | float | None) -> str:
+    """XML attributes; an underscore stands for a hyphen, a trailing one for nothing; None is left out."""
+    written = ((name.rstrip("_").replace("_", "-"), value) for name, value in named.items())
+    return "".join(f' {name}="{escape(_text(value))}"' for name, value in written if value is not None)
+
+
+def element(tag: str, content: str = "", **named: str | float | None) -> str:
+    """An element; `content` is markup."""
+    opened = f"<{tag}{attributes(**named)}"
+    return f"{opened}>{content}</{tag}>" if content else f"{opened}/>"
+
+
+def ticks(limits: Limits, most: int = 6) -> list[float]:
+    """Round numbers between two limits."""
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = limits
+    found = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    slack = 1e-9 * (high - low)
+    return [float(tick) for tick in found if low - slack <= tick <= high + slack]
+
+
+def tick_text(value: float) -> str:
+    """A tick's number, as short as it can be."""
+    return f"{value:z.6g}".replace("-", "\N{MINUS SIGN}")
+
+
+def around(values: Float64[np.ndarray, " n"] | Sequence[float], margin: float = 0.06) -> Limits:
+    """Limits that hold all finite values with some room; around a single value, one unit."""
+    finite = np.asarray(values, float)
+    finite = finite[np.isfinite(finite)]
+    if not len(finite):
+        return (0.0, 1.0)
+    low, high = float(finite.min()), float(finite.max())
+    room = margin * (high - low) or 0.5
+    return (low - room, high + room)
+
+
+@dataclass
+class Plot:
+    """A drawing with a linear x axis and a linear y axis; all marks are given in data coordinates.
+
+    Attributes
+    ----------
+    label : what a reader who cannot see it is told.
+    width, height : of the drawing, in units of its own; a page scales it.
+    left, right, top, bottom : margins around the axes.
+    """
+
+    label: str
+    x: Limits
+    y: Limits
+    width: float = 420
+    height: float = 240
+    left: float = 46
+    right: float = 14
+    top: float = 14
+    bottom: float = 42
+    parts: list[str] = field(default_factory=list)
+
+    @cached_property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of the axes."""
+        return self.left, self.top, self.width - self.right, self.height - self.bottom
+
+    def across(self, x: float) -> float:
+        """The drawing's coordinate of a data coordinate."""
+        left, _, right, _ = self.box
+        return left + (x - self.x[0]) / (self.x[1] - self.x[0]) * (right - left)
+
+    def down(self, y: float) -> float:
+        """The drawing's coordinate of a data coordinate."""
+        _, top, _, bottom = self.box
+        return bottom - (y - self.y[0]) / (self.y[1] - self.y[0]) * (bottom - top)
+
+    def add(self, tag: str, content: str = "", **named: str | float | None) -> None:
+        """An element in the drawing's own coordinates."""
+        self.parts.append(element(tag, content, **named))
+
+    def axis_x(self, name: str, grid: bool = False) -> None:
+        """The axis below, with round numbers and its name."""
+        left, top, right, bottom = self.box
+        self.add("path", d=f"M{left:g} {bottom:g}H{right:g}", class_="axis")
+        for tick in ticks(self.x):
+            at = self.across(tick)
+            self.add("path", d=f"M{_text(at)} {bottom:g}v{_TICK:g}", class_="axis")
+            if grid:
+                self.add("path", d=f"M{_text(at)} {top:g}V{bottom:g}", class_="grid")
+            self._write(at, bottom + 17, tick_text(tick), "tick middle")
+        self._write((left + right) / 2, self.height - 6, name, "name middle")
+
+    def axis_y(self, name: str = "", grid: bool = False) -> None:
+        """The axis at the left, with round numbers and its name."""
+        left, top, right, bottom = self.box
+        for tick in ticks(self.y, 5):
+            at = self.down(tick)
+            if grid:
+                self.add("path", d=f"M{left:g} {_text(at)}H{right:g}", class_="grid")
+            self._write(left - 2 * _TICK, at + _BASELINE, tick_text(tick), "tick end")
+        if name:
+            x, y = 11.0, (top + bottom) / 2
+            turned = f"rotate(-90 {_text(x)} {_text(y)})"
+            self.add("text", str(escape(name)), x=x, y=y, transform=turned, class_="name middle")
+
+    def curve(
+        self, x: Float64[np.ndarray, " n"], y: Float64[np.ndarray, " n"], class_: str, filled: bool = False
+    ) -> None:
+        """A line through points; `filled` closes it along y = 0."""
+        points = "L".join(
+            f"{_text(self.across(a))} {_text(self.down(b))}"
+            for a, b in zip(x.tolist(), y.tolist(), strict=True)
+        )
+        if filled:
+            base = _text(self.down(0))
+            start, end = _text(self.across(float(x[0]))), _text(self.across(float(x[-1])))
+            points = f"{start} {base}L{points}L{end} {base}z"
+        self.add("path", d=f"M{points}", class_=class_)
+
+    def upright(self, x: float, class_: str, low: float | None = None, high: float | None = None) -> None:
+        """A vertical line, over the whole height unless told otherwise."""
+        bottom, top = (self.down(y) for y in (self.y[0] if low is None else low, self.y[1] if high is None else high))
+        self.add("path", d=f"M{_text(self.across(x))} {_text(bottom)}V{_text(top)}", class_=class_)
+
+    def level(self, y: float, class_: str, low: float | None = None, high: float | None = None) -> None:
+        """A horizontal line, over the whole width unless told otherwise."""
+        start, end = (self.across(x) for x in (self.x[0] if low is None else low, self.x[1] if high is None else high))
+        self.add("path", d=f"M{_text(start)} {_text(self.down(y))}H{_text(end)}", class_=class_)
+
+    def bar(self, low: float, high: float, height: float, class_: str) -> None:
+        """A bar of a histogram, from y = 0."""
+        left, right = self.across(low), self.across(high)
+        top, bottom = self.down(height), self.down(0)
+        self.add("rect", x=left, y=top, width=max(right - left - 0.5, 0.5), height=bottom - top, class_=class_)
+
+    def write(self, x: float, y: float, text: str, class_: str = "", dx: float = 0, dy: float = 0) -> None:
+        """A line of text; its class says how it is aligned: start (default), middle or end."""
+        self._write(self.across(x) + dx, self.down(y) + dy, text, class_)
+
+    def svg(self) -> Markup:
+        """The drawing, for a page."""
+        size = f"0 0 {self.width:g} {self.height:g}"
+        return Markup(
+            element("svg", "".join(self.parts), viewBox=size, role="img", aria_label=self.label, class_="plot")
+        )
+
+    def _write(self, x: float, y: float, text: str, class_: str) -> None:
+        self.add("text", str(escape(text)), x=x, y=y, class_=class_ or None)
+
+
+SHAPES = ("circle", "square", "triangle", "diamond", "cross", "plus")
+
+
+def shape(kind: int, x: float, y: float, size: float = 3.6) -> str:
+    """The path of the mark number `kind` of `SHAPES` (over again after the last), in a drawing's coordinates."""
+    r = size
+    name = SHAPES[kind % len(SHAPES)]
+    moves = {
+        "circle": f"m{-r:g} 0a{r:g} {r:g} 0 1 0 {2 * r:g} 0a{r:g} {r:g} 0 1 0 {-2 * r:g} 0z",
+        "square": f"m{-0.88 * r:g} {-0.88 * r:g}h{1.76 * r:g}v{1.76 * r:g}h{-1.76 * r:g}z",
+        "triangle": f"m0 {-1.2 * r:g}l{1.15 * r:g} {2 * r:g}h{-2.3 * r:g}z",
+        "diamond": f"m0 {-1.25 * r:g}l{1.25 * r:g} {1.25 * r:g}l{-1.25 * r:g} {1.25 * r:g}l{-1.25 * r:g} {-1.25 * r:g}z",
+        "cross": f"m{-r:g} {-r:g}l{2 * r:g} {2 * r:g}m{-2 * r:g} 0l{2 * r:g} {-2 * r:g}",
+        "plus": f"m{-1.2 * r:g} 0h{2.4 * r:g}m{-1.2 * r:g} {-1.2 * r:g}v{2.4 * r:g}",
+    }
+    return f"M{_text(x)} {_text(y)}{moves[name]}"
+
+
+def _text(value: str | float) -> str:
+    """A coordinate to a tenth of a unit, or a text as it is."""
+    if isinstance(value, str):
+        return value
+    return f"{value:z.1f}".removesuffix(".0")

@@ -1,0 +1,387 @@
+"""The study's numbers: its published ones to the printed digits, and every test as scipy makes it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from hlx.errors import InputError
+from hlx.humans import HumanMap, HumanMaps
+from hlx.model_maps import ModelMaps
+from hlx.regions import Grid
+from hlx.study import Analysis, Benchmark, Study, StudyModel, analysis_text, analyze, read_study
+
+GRID = Grid(3, 3)
+PHENOMENA = ("existence", "relations", "actions")
+MODELS = ("first", "second", "third", "fourth")
+
+
+def study_of(
+    models: int = 4, n: int = 20, seed: int = 0, ties: bool = False, grid: Grid = GRID, benchmark: bool = True
+) -> Study:
+    """Models whose maps take after the human maps, each less than the one before."""
+    rng = np.random.default_rng(seed)
+    names = tuple(f"s{i:02}" for i in range(n))
+    people = rng.gamma(0.5, size=(n, grid.n_players)) + 1e-3
+    if ties:
+        people = np.ceil(people)
+        people[:, 0] += 9  # no map is constant
+    people /= people.sum(axis=1, keepdims=True)
+    humans = HumanMaps(grid, {name: HumanMap(values) for name, values in zip(names, people, strict=True)})
+    made = []
+    for place, model in enumerate(MODELS[:models]):
+        phi = people * rng.choice([-1, 1], people.shape) + 0.1 * (place + 1) * rng.normal(size=people.shape)
+        f = dict(zip(names, rng.normal(0.5, 2, n).tolist(), strict=True))
+        items = rng.normal(0.3 + 0.1 * place, 2, 90)
+        scores = Benchmark(items, tuple(PHENOMENA[i % 3] for i in range(90))) if benchmark else None
+        maps = ModelMaps(model, grid, dict(zip(names, phi, strict=True)), f, source=f"shapley_{model}.csv")
+        made.append(StudyModel(maps, scores))
+    return Study("made up", Path("nowhere"), grid, names, {}, {}, humans, tuple(made))
+
+
+def changed(study: Study, place: int, stimulus: str, values: np.ndarray) -> Study:
+    """The study with another map of a model."""
+    models = list(study.models)
+    maps = models[place].maps
+    models[place] = replace(models[place], maps=replace(maps, values={**maps.values, stimulus: values}))
+    return replace(study, models=tuple(models))
+
+
+def entry(analysis: Analysis, model: str) -> dict:
+    return analysis.summary["models"][model]
+
+
+@pytest.fixture(scope="module")
+def reference(shared: Path) -> Analysis:
+    return analyze(read_study(shared / "thesis", pictures=False))
+
+
+@pytest.mark.parametrize(
+    ("model", "numbers"),
+    [
+        (
+            "CLIP",
+            {
+                "n": "92",
+                "rc_mean": "0.2268",
+                "rc_sem": "0.0298",
+                "t": "7.601",
+                "emd_mean": "0.7584",
+                "rho": "0.1686",
+                "rho_p": "0.108",
+                "score_sd": "1.7092",
+                "accuracy_pooled": "0.716",
+                "accuracy_macro": "0.698",
+            },
+        ),
+        (
+            "FLAVA",
+            {
+                "n": "92",
+                "rc_mean": "0.2663",
+                "rc_sem": "0.0285",
+                "t": "9.354",
+                "emd_mean": "0.7363",
+                "rho": "0.1415",
+                "rho_p": "0.178",
+                "score_sd": "2.9008",
+                "accuracy_pooled": "0.672",
+                "accuracy_macro": "0.651",
+            },
+        ),
+    ],
+)
+def test_the_published_numbers_come_out(reference: Analysis, model: str, numbers: dict[str, str]) -> None:
+    found = entry(reference, model)
+    printed = {name: f"{found[name]:.{len(text.partition('.')[2])}f}" for name, text in numbers.items()}
+    assert printed == numbers
+    assert found["t_p"] < 1e-10 and found["permutation_p"] < 1e-4
+    assert found["permutation_exceeding"] == 0
+    assert found["permutation_p_corrected"] == 1 / 10_001
+    published = {"CLIP": 0.1265, "FLAVA": 0.1358}[model]
+    # Both this mean and the published one are of 10,000 shuffles.
+    error = found["permutation_null_sd"] * np.sqrt(2 / 10_000)
+    assert abs(found["permutation_null_mean"] - published) < 4 * error
+
+
+def test_the_reference_study_as_a_whole(reference: Analysis) -> None:
+    found = reference.summary
+    assert (found["n_tests"], found["n_stimuli"], found["alpha"]) == (7, 92, 0.05)
+    assert found["alpha_corrected"] == 0.05 / 7
+    rc = [model.rc for model in reference.models.values()]
+    anova, paired = stats.f_oneway(*rc), stats.ttest_rel(*rc)
+    assert found["anova"]["F"] == pytest.approx(anova.statistic)
+    assert found["anova"]["p"] == pytest.approx(anova.pvalue)
+    assert found["rm_anova"]["F"] == pytest.approx(paired.statistic**2)
+    assert found["rm_anova"]["p"] == pytest.approx(paired.pvalue)
+    assert found["pairwise"][0]["p"] == pytest.approx(paired.pvalue)
+    assert found["accuracy_vs_rc"] is None and "at least 3" in found["unavailable"]["accuracy_vs_rc"]
+    assert "7 without a human map" in found["notes"][0]
+    json.dumps(found, allow_nan=False)
+
+
+def test_every_number_of_a_model_is_scipys() -> None:
+    study = study_of(ties=True)
+    analysis = analyze(study, shuffles=2000)
+    humans = np.array([study.humans.maps[name].values for name in study.stimuli])
+    for model in study.models:
+        own, found = analysis.models[model.name], entry(analysis, model.name)
+        maps = abs(model.phi(study.stimuli))
+        rc = np.array([stats.spearmanr(p, h).statistic for p, h in zip(maps, humans, strict=True)])
+        np.testing.assert_allclose(own.rc, rc, atol=1e-11)
+        test = stats.ttest_1samp(rc, 0)
+        assert (found["t"], found["t_p"]) == pytest.approx((test.statistic, test.pvalue))
+        assert found["t_p_greater"] == pytest.approx(stats.ttest_1samp(rc, 0, alternative="greater").pvalue)
+        assert found["rc_sem"] == pytest.approx(stats.sem(rc))
+        assert found["cohen_d"] == pytest.approx(rc.mean() / rc.std(ddof=1))
+        assert found["wilcoxon_p"] == pytest.approx(stats.wilcoxon(own.rc).pvalue)
+        f = np.array(list(model.maps.f.values()))
+        rho = stats.spearmanr(rc.round(12), f)
+        assert (found["rho"], found["rho_p"]) == pytest.approx((rho.statistic, rho.pvalue))
+        assert model.benchmark is not None
+        np.testing.assert_array_equal(own.normalised_f, f / model.benchmark.f.std())
+        assert found["accuracy_pooled"] == (model.benchmark.f > 0).mean()
+        assert list(found["accuracy"]) == list(PHENOMENA)
+        assert found["accuracy_macro"] == pytest.approx(np.mean(list(found["accuracy"].values())))
+        low, high = found["rc_ci"]
+        assert low < found["rc_mean"] < high
+
+
+def test_the_earth_movers_distance_is_pots() -> None:
+    ot = pytest.importorskip("ot")
+    study = study_of(1, 5)
+    humans = np.array([study.humans.maps[name].values for name in study.stimuli])
+    maps = abs(study.models[0].phi(study.stimuli))
+    cells = np.stack(np.divmod(np.arange(9), 3), axis=1).astype(float)
+    costs = np.linalg.norm(cells[:, None] - cells[None], axis=2)
+    expected = [ot.emd2(p / p.sum(), h, costs) for p, h in zip(maps, humans, strict=True)]
+    analysis = analyze(study, shuffles=10)
+    np.testing.assert_allclose(analysis.models["first"].emd, expected, atol=1e-9)
+    assert entry(analysis, "first")["emd_mean"] == pytest.approx(np.mean(expected))
+
+
+def test_the_permutation_test_is_scipys() -> None:
+    study = study_of(1, 6, seed=3)
+    found = entry(analyze(study, shuffles=200_000), "first")
+    humans = np.array([study.humans.maps[name].values for name in study.stimuli])
+    maps = abs(study.models[0].phi(study.stimuli))
+    matrix = np.array([[stats.spearmanr(p, h).statistic for h in humans] for p in maps])
+    exact = stats.permutation_test(
+        (np.arange(6),),
+        lambda rows: matrix[rows, np.arange(6)].mean(),
+        permutation_type="pairings",
+        n_resamples=np.inf,
+        alternative="greater",
+    )
+    assert found["permutation_p"] == pytest.approx(exact.pvalue, abs=0.005)
+    assert found["permutation_null_mean"] == pytest.approx(matrix.mean(), abs=0.002)
+
+
+def test_tests_over_models_are_scipys() -> None:
+    analysis = analyze(study_of(), shuffles=500)
+    found = analysis.summary
+    rc = [model.rc for model in analysis.models.values()]
+    anova, ranks, friedman = stats.f_oneway(*rc), stats.kruskal(*rc), stats.friedmanchisquare(*rc)
+    assert (found["anova"]["F"], found["anova"]["p"]) == pytest.approx((anova.statistic, anova.pvalue))
+    assert found["anova"]["kruskal_p"] == pytest.approx(ranks.pvalue)
+    assert found["friedman"]["chi2"] == pytest.approx(friedman.statistic)
+    assert found["friedman"]["p"] == pytest.approx(friedman.pvalue)
+    assert found["rm_anova"]["df2"] == 57
+    assert [(one["first"], one["second"]) for one in found["pairwise"]][:4] == [
+        ("first", "second"),
+        ("first", "third"),
+        ("first", "fourth"),
+        ("second", "third"),
+    ]
+    means = [one["rc_mean"] for one in found["models"].values()]
+    for kind in ("pooled", "macro"):
+        shares = [one[f"accuracy_{kind}"] for one in found["models"].values()]
+        against = found["accuracy_vs_rc"][kind]
+        assert against["pearson"]["coefficient"] == pytest.approx(stats.pearsonr(means, shares).statistic)
+        assert against["spearman"]["coefficient"] == pytest.approx(stats.spearmanr(means, shares).statistic)
+
+
+def test_the_family_of_four_models_has_thirteen_tests() -> None:
+    multitest = pytest.importorskip("statsmodels.stats.multitest")
+    found = analyze(study_of(), shuffles=500, alpha=0.01).summary
+    assert found["n_tests"] == len(found["corrections"]) == 13
+    assert found["alpha_corrected"] == 0.01 / 13
+    p = [one["p"] for one in found["corrections"].values()]
+    assert (
+        found["corrections"]["second: permutation test"]["p"]
+        == (found["models"]["second"]["permutation_p_corrected"])
+    )
+    for name, method in (("bonferroni", "bonferroni"), ("holm", "holm"), ("benjamini_hochberg", "fdr_bh")):
+        below, corrected, *_ = multitest.multipletests(p, 0.01, method)
+        assert [one[name] for one in found["corrections"].values()] == pytest.approx(corrected)
+        assert [one["significant"][name] for one in found["corrections"].values()] == below.tolist()
+    for one in found["models"].values():
+        assert one["power"]["alpha"] == 0.01 / 13
+
+
+def test_a_correlation_needs_as_much_as_the_reference_study_had() -> None:
+    study = study_of(4, 92, seed=1)
+    found = analyze(study, shuffles=10).summary
+    assert round(found["alpha_corrected"], 4) == 0.0038
+    assert found["models"]["first"]["power"]["smallest_rho"] == pytest.approx(0.39, abs=0.005)
+
+
+def test_a_study_of_one_model_has_no_tests_over_models() -> None:
+    analysis = analyze(study_of(1), shuffles=100)
+    found = analysis.summary
+    assert found["n_tests"] == 3 and found["pairwise"] == []
+    for key in ("anova", "rm_anova", "friedman", "mixed_model", "accuracy_vs_rc"):
+        assert found[key] is None and found["unavailable"][key]
+    json.dumps(found, allow_nan=False)
+    text = analysis_text(analysis)
+    assert "a study of one model has no differences between models" in text
+
+
+@pytest.mark.parametrize("human", [False, True])
+def test_constant_maps_are_left_out_counted_and_said(human: bool) -> None:
+    study = study_of(2)
+    flat = np.full(9, 1 / 9)
+    if human:
+        maps = {**study.humans.maps, "s03": HumanMap(flat)}
+        study = replace(study, humans=replace(study.humans, maps=maps))
+    else:
+        study = changed(study, 1, "s03", -flat)
+    analysis = analyze(study, shuffles=300)
+    second, found = entry(analysis, "second"), analysis.summary
+    assert (second["n"], second["rc_undefined"], second["rho_n"]) == (19, 1, 19)
+    assert np.isnan(analysis.models["second"].rc).nonzero()[0].tolist() == [3]
+    assert (entry(analysis, "first")["n"], found["rm_anova"]["n"]) == (19 if human else 20, 19)
+    assert "second: RC is undefined for 1 stimulus (s03)" in " ".join(found["notes"])
+    assert sum("first: RC is undefined" in note for note in found["notes"]) == human
+    # As if the stimulus had never been there.
+    without = replace(study, stimuli=tuple(name for name in study.stimuli if name != "s03"))
+    again = entry(analyze(without, shuffles=300), "second")
+    for key in ("rc_mean", "t", "permutation_p", "permutation_null_mean", "rho", "rc_ci"):
+        assert second[key] == pytest.approx(again[key], rel=1e-12)
+    row = next(row for row in analysis.rows() if (row["stimulus"], row["model"]) == ("s03", "second"))
+    assert row["rc"] is None and row["emd"] is not None
+
+
+def test_a_model_of_constant_maps_is_refused() -> None:
+    study = study_of(2)
+    for name in study.stimuli[2:]:
+        study = changed(study, 0, name, np.ones(9))
+    with pytest.raises(
+        InputError, match=r"shapley_first\.csv: RC is defined for 2 stimuli of 20, .*at least 3"
+    ):
+        analyze(study)
+
+
+def test_unknown_scores_leave_the_correlation_out() -> None:
+    study = study_of(2, benchmark=False)
+    blind = replace(study.models[0], maps=replace(study.models[0].maps, f={}))
+    half = {name: f for name, f in study.models[1].maps.f.items() if name < "s10"}
+    some = replace(study.models[1], maps=replace(study.models[1].maps, f=half))
+    analysis = analyze(replace(study, models=(blind, some)), shuffles=100)
+    first, second = entry(analysis, "first"), entry(analysis, "second")
+    assert (first["rho"], first["rho_n"], first["score_sd"], first["accuracy_pooled"]) == (
+        None,
+        0,
+        None,
+        None,
+    )
+    assert second["rho_n"] == 10 and first["accuracy"] == {}
+    assert analysis.summary["n_tests"] == 6 and np.isnan(analysis.models["second"].normalised_f).all()
+    assert [row["f"] is None for row in analysis.rows()[:2]] == [True, False]
+    assert "-" in analysis_text(analysis)
+    json.dumps(analysis.summary, allow_nan=False)
+
+
+def test_equal_scores_cannot_normalise() -> None:
+    study = study_of(1)
+    flat = Benchmark(np.ones(4), ("x",) * 4)
+    analysis = analyze(replace(study, models=(replace(study.models[0], benchmark=flat),)), shuffles=10)
+    assert np.isnan(analysis.models["first"].normalised_f).all() and entry(analysis, "first")["score_sd"] == 0
+    assert any("cannot be normalised" in note for note in analysis.summary["notes"])
+
+
+@pytest.mark.parametrize("kind", ["positive", "signed"])
+def test_magnitudes_are_options(kind: str) -> None:
+    study = study_of(1)
+    analysis = analyze(study, magnitude=kind, shuffles=50)
+    phi = study.models[0].phi(study.stimuli)
+    maps = np.maximum(phi, 0) if kind == "positive" else phi
+    humans = [study.humans.maps[name].values for name in study.stimuli]
+    rc = [stats.spearmanr(p, h).statistic for p, h in zip(maps, humans, strict=True)]
+    np.testing.assert_allclose(analysis.models["first"].rc, rc, atol=1e-11)
+    assert (entry(analysis, "first")["emd_mean"] is None) == (kind == "signed")
+    assert any("EMD is undefined" in note for note in analysis.summary["notes"]) == (kind == "signed")
+
+
+def test_results_depend_on_the_seed_and_on_nothing_else() -> None:
+    study = study_of(2)
+    once, again = (analyze(study, shuffles=3000, seed=5, threads=threads) for threads in (1, 2))
+    assert once.summary == again.summary
+    np.testing.assert_array_equal(once.models["first"].null, again.models["first"].null)
+    other = analyze(study, shuffles=3000, seed=6)
+    assert (other.models["first"].null != once.models["first"].null).any()
+    assert other.summary["models"]["first"]["t"] == once.summary["models"]["first"]["t"]
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_correlations_that_are_equal_tie(seed: int) -> None:
+    """Stimuli whose cells are those of another in a different order have its RC, to the last bit."""
+    study = study_of(1, 6, seed, ties=True)
+    rng = np.random.default_rng(seed)
+    humans, phi = dict(study.humans.maps), dict(study.models[0].maps.values)
+    for one, other in (("s00", "s03"), ("s01", "s04"), ("s02", "s05")):
+        order = rng.permutation(9)
+        humans[other], phi[other] = HumanMap(humans[one].values[order]), phi[one][order]
+    model = replace(study.models[0], maps=replace(study.models[0].maps, values=phi))
+    shuffled = replace(study, humans=replace(study.humans, maps=humans), models=(model,))
+    rc = analyze(shuffled, shuffles=5).models["first"].rc
+    np.testing.assert_array_equal(rc[:3], rc[3:])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"alpha": 0.0}, "alpha: expected a number between 0 and 0.5"),
+        ({"alpha": 0.5}, "alpha"),
+        ({"shuffles": 0}, "shuffles: expected at least 1"),
+        ({"seed": -1}, "seed: expected at least 0"),
+        ({"magnitude": "loud"}, "magnitude: expected one of absolute, positive, signed, found 'loud'"),
+    ],
+)
+def test_options_out_of_range_are_refused(options: dict, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        analyze(study_of(1), **options)
+    assert said in str(caught.value)
+
+
+def test_the_text_has_every_question_and_no_p_of_zero() -> None:
+    study = study_of(n=40)
+    text = analysis_text(analyze(replace(study, notes=("a note",)), shuffles=400))
+    for part in ("RQ1", "RQ2.1", "RQ2.2", "13 tests", "(0 of 400)", "< .0025", "- a note", "mixed model"):
+        assert part in text
+    assert "p = .0000" not in text and " .0000 (" not in text and "SIMULATED" not in text
+    simulated = replace(study, humans=replace(study.humans, simulated=True))
+    assert "simulated participants" in analysis_text(analyze(simulated, shuffles=10))
+
+
+def test_rows_have_every_stimulus_and_model() -> None:
+    analysis = analyze(study_of(2, 5), shuffles=10)
+    rows = analysis.rows()
+    assert [(row["stimulus"], row["model"]) for row in rows[:3]] == [
+        ("s00", "first"),
+        ("s00", "second"),
+        ("s01", "first"),
+    ]
+    assert len(rows) == 10
+    second = [row for row in rows if row["model"] == "second"]
+    for column in ("rc", "emd", "normalised_f"):
+        assert [row[column] for row in second] == getattr(analysis.models["second"], column).tolist()
+    assert [row["f"] for row in second] == list(analysis.study.models[1].maps.f.values())
