@@ -96,8 +96,8 @@ def mixed_model(
     Returns
     -------
     the fit; or the reason why there is none: statsmodels is missing, one model (a single value per stimulus
-    does not tell stimuli from residuals), no fewer phenomena than stimuli, models and phenomena that cannot be
-    told apart, or values without variation.
+    does not tell stimuli from residuals), no fewer phenomena than stimuli, models and phenomena that cannot
+    be told apart, or values without variation.
 
     Raises
     ------
