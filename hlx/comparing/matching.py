@@ -12,6 +12,7 @@ from hlx.comparing.people import People
 from hlx.counts import whole_number
 from hlx.errors import InputError
 from hlx.humans import HumanMaps
+from hlx.inference import FEWEST_STIMULI
 from hlx.model_maps import ModelMaps
 from hlx.similarity import MEASURES, Measure, centre_gaussian, mean_of_others, partial_rank_correlation
 from hlx.similarity import magnitude as magnitude_of
@@ -19,9 +20,6 @@ from hlx.wording import examples, stimuli_counted
 
 MOST_OFFSETS = 99
 """Of up to 100 stimuli all mismatched pairs are compared, of more so many for each."""
-
-FEWEST_STIMULI = 3
-"""Below it neither spread nor mismatched pairs say anything."""
 
 
 def compare(

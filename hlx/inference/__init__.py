@@ -34,9 +34,11 @@ from hlx.inference.one_sample import OneSampleTest, Wilcoxon, one_sample_t
 from hlx.inference.paired import PairedDifference, paired_differences
 from hlx.inference.pairing import PairingTest, pairing_test
 from hlx.inference.power import detectable_d, detectable_rho, spearman_power, t_power
+from hlx.inference.samples import FEWEST_STIMULI
 from hlx.inference.undefined import Unavailable
 
 __all__ = [
+    "FEWEST_STIMULI",
     "SMALL_D",
     "SMALL_R",
     "Coefficient",

@@ -16,7 +16,7 @@ from jaxtyping import Shaped
 
 from hlx.errors import InputError
 from hlx.inference.intervals import ROUNDING, fisher_error
-from hlx.inference.samples import LEAST, paired_samples, sample
+from hlx.inference.samples import FEWEST_STIMULI, paired_samples, sample
 
 SMALL_D = 0.2
 """Bound of a mean, in standard deviations of the sample (of the differences, where there are two)."""
@@ -119,8 +119,8 @@ def correlation_equivalence(
 
     _check_alpha(alpha)
     _check_bound(bound, 1.0)
-    if n < LEAST:
-        raise InputError(f"equivalence test: expected at least {LEAST} pairs, found {n}")
+    if n < FEWEST_STIMULI:
+        raise InputError(f"equivalence test: expected at least {FEWEST_STIMULI} pairs, found {n}")
     error = fisher_error(n, rank=rank)
     if coefficient is None or error is None or not abs(coefficient) < 1 - ROUNDING:
         return None

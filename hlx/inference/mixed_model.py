@@ -12,7 +12,7 @@ from jaxtyping import Float64, Shaped
 
 from hlx.errors import InputError
 from hlx.inference.intervals import ROUNDING
-from hlx.inference.samples import LEAST
+from hlx.inference.samples import FEWEST_STIMULI
 from hlx.inference.undefined import Unavailable, defined, quiet
 
 OPTIMISERS = ("bfgs", "powell")
@@ -106,9 +106,9 @@ def mixed_model(
     """
     values = _checked(rc, models, phenomena)
     row, column = np.nonzero(~np.isnan(values))
-    if len(np.unique(row)) < LEAST:
+    if len(np.unique(row)) < FEWEST_STIMULI:
         raise InputError(
-            f"mixed model: expected at least {LEAST} stimuli with defined values, found {len(np.unique(row))}"
+            f"mixed model: expected at least {FEWEST_STIMULI} stimuli with defined values, found {len(np.unique(row))}"
         )
     factors = {"model": np.array(models)[column]}
     if phenomena is not None:

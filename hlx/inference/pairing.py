@@ -9,7 +9,7 @@ from jaxtyping import Float64, Shaped
 
 from hlx.counts import whole_number
 from hlx.errors import InputError
-from hlx.inference.samples import LEAST
+from hlx.inference.samples import FEWEST_STIMULI
 from hlx.inference.undefined import defined
 
 ENTRY_ERROR = 1e-11
@@ -124,8 +124,8 @@ def pairing_test(
 def _checked(matrix: np.ndarray) -> np.ndarray:
     if matrix.dtype.kind not in "fiu" or matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise InputError(f"pairing test: expected a matrix (n, n), found {matrix.dtype} {matrix.shape}")
-    if len(matrix) < LEAST:
-        raise InputError(f"pairing test: expected at least {LEAST} stimuli, found {len(matrix)}")
+    if len(matrix) < FEWEST_STIMULI:
+        raise InputError(f"pairing test: expected at least {FEWEST_STIMULI} stimuli, found {len(matrix)}")
     values = matrix.astype(np.float64)
     if not np.isfinite(values).all():
         row, column = (int(index) for index in np.argwhere(~np.isfinite(values))[0])

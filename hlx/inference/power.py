@@ -8,7 +8,7 @@ import numpy as np
 
 from hlx.errors import InputError
 from hlx.inference.intervals import fisher_error
-from hlx.inference.samples import LEAST
+from hlx.inference.samples import FEWEST_STIMULI
 
 
 def spearman_power(rho: float, n: int, alpha: float = 0.05) -> float | None:
@@ -99,8 +99,8 @@ def _below_one(value: float) -> float:
 
 
 def _check(n: int, alpha: float) -> None:
-    if n < LEAST:
-        raise InputError(f"power: expected at least {LEAST} stimuli, found {n}")
+    if n < FEWEST_STIMULI:
+        raise InputError(f"power: expected at least {FEWEST_STIMULI} stimuli, found {n}")
     if not 0 < alpha < 1:
         raise InputError(f"alpha: expected a number between 0 and 1, found {alpha}")
 

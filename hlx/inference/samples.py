@@ -7,7 +7,7 @@ from jaxtyping import Float64, Shaped
 
 from hlx.errors import InputError
 
-LEAST = 3
+FEWEST_STIMULI = 3
 """Observations below which nothing here is computed."""
 
 
@@ -54,8 +54,8 @@ def _real(x: np.ndarray, axes: int, what: str) -> np.ndarray:
 
 
 def _enough(values: np.ndarray, what: str) -> np.ndarray:
-    if len(values) < LEAST:
+    if len(values) < FEWEST_STIMULI:
         raise InputError(
-            f"{what}: expected at least {LEAST} stimuli with defined values, found {len(values)}"
+            f"{what}: expected at least {FEWEST_STIMULI} stimuli with defined values, found {len(values)}"
         )
     return values

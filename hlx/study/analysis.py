@@ -12,10 +12,10 @@ from jaxtyping import Float64
 
 from hlx.counts import whole_number
 from hlx.errors import InputError
-from hlx.inference import Correlation, one_sample_t, spearman
+from hlx.inference import FEWEST_STIMULI, Correlation, one_sample_t, spearman
 from hlx.score import NO_PHENOMENON
 from hlx.study.corrections import corrected, family
-from hlx.study.measuring import FEWEST_DEFINED, MeasuredModel, measure
+from hlx.study.measuring import MeasuredModel, measure
 from hlx.study.model_summary import model_entry
 from hlx.study.over_models import accuracy_against_rc, over_models
 from hlx.study.study import Study
@@ -168,7 +168,7 @@ def json_types(value: Any) -> Any:
 def _with_f(measured: MeasuredModel, seed: int) -> Correlation | None:
     """RQ2.1, over stimuli with both numbers; None for fewer than 3. Normalising f would move no rank."""
     both = ~np.isnan(measured.rc) & ~np.isnan(measured.f)
-    return spearman(measured.rc, measured.f, seed=seed) if both.sum() >= FEWEST_DEFINED else None
+    return spearman(measured.rc, measured.f, seed=seed) if both.sum() >= FEWEST_STIMULI else None
 
 
 def _phenomena(study: Study) -> Sequence[str] | None:

@@ -8,13 +8,10 @@ import numpy as np
 from jaxtyping import Float64
 
 from hlx.errors import InputError
-from hlx.inference import PairingTest, pairing_test
+from hlx.inference import FEWEST_STIMULI, PairingTest, pairing_test
 from hlx.similarity import MEASURES, magnitude, rank_correlation_matrix
 from hlx.study.study import Study, StudyModel
 from hlx.wording import stimuli_counted
-
-FEWEST_DEFINED = 3
-"""RCs that a test needs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,10 +55,10 @@ def measure(
     matrix = rank_correlation_matrix(maps, humans)
     rc = np.diag(matrix).copy()
     defined = ~np.isnan(rc)
-    if defined.sum() < FEWEST_DEFINED:
+    if defined.sum() < FEWEST_STIMULI:
         raise InputError(
             f"{model.maps.source or model.name}: RC is defined for {stimuli_counted(int(defined.sum()))} of "
-            f"{len(rc):,}, the other maps are constant; at least {FEWEST_DEFINED} are needed"
+            f"{len(rc):,}, the other maps are constant; at least {FEWEST_STIMULI} are needed"
         )
     emd = MEASURES["EMD"]
     # One signed map in many may happen to have no negative value.

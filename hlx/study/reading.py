@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hlx.errors import InputError
 from hlx.humans import HumanMaps, read_human_maps
+from hlx.inference import FEWEST_STIMULI
 from hlx.model_maps import ModelMaps, read_model_maps
 from hlx.stimuli import Stimulus, beside, read_stimuli
 from hlx.study.layout import StudyFiles, study_files
@@ -15,9 +16,6 @@ from hlx.study.scores import own_benchmark, read_benchmarks, stimulus_scores
 from hlx.study.study import Benchmark, Study, StudyModel
 from hlx.study.thumbnails import thumbnails
 from hlx.wording import examples, stimuli_counted
-
-FEWEST_STIMULI = 3
-"""Below it nothing can be tested."""
 
 
 def read_study(folder: str | Path, *, images: str | Path | None = None, pictures: bool = True) -> Study:
