@@ -106,9 +106,10 @@ def mixed_model(
     """
     values = _checked(rc, models, phenomena)
     row, column = np.nonzero(~np.isnan(values))
-    if len(np.unique(row)) < FEWEST_STIMULI:
+    known = len(np.unique(row))
+    if known < FEWEST_STIMULI:
         raise InputError(
-            f"mixed model: expected at least {FEWEST_STIMULI} stimuli with defined values, found {len(np.unique(row))}"
+            f"mixed model: expected at least {FEWEST_STIMULI} stimuli with defined values, found {known}"
         )
     factors = {"model": np.array(models)[column]}
     if phenomena is not None:
