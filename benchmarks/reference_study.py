@@ -19,6 +19,7 @@ import numpy as np
 from _environment import ROOT, write_results
 from scipy import stats
 
+from hlx.comparing import compare, summary
 from hlx.map_tables import read_map_table
 from hlx.records import read_records
 from hlx.similarity import (
@@ -159,6 +160,7 @@ def measure(folder: Path) -> dict[str, Any]:
             "rc_by_magnitude": magnitudes(phi, humans),
             "partial_rc": centre(study, maps, humans),
             "rounding": rounding(maps, humans, model.f(study.stimuli)),
+            "comparison": summary(compare(model.maps, study.humans)),
         }
     return {
         "analysis": analysis.summary,
@@ -168,6 +170,9 @@ def measure(folder: Path) -> dict[str, Any]:
         "human_maps_with_ties": sum(len(np.unique(values)) < len(values) for values in humans),
         "images": shared_images(folder),
         "rc_of_other_stimuli": float(np.nanmean(rank_correlation(mean_of_others(humans), humans))),
+        "rc_of_gaussian": float(
+            np.nanmean(rank_correlation(np.tile(centre_gaussian(study.grid), (len(humans), 1)), humans))
+        ),
         "models": models,
     }
 
