@@ -7,6 +7,7 @@ wrong with a file ends in one line of :class:`~hlx.errors.InputError` that names
 """
 
 import hashlib
+import io
 import os
 import stat
 import warnings
@@ -66,6 +67,13 @@ def read_image(source: str | Path | np.ndarray | Image.Image) -> UInt8[np.ndarra
         return _from_pil(source, name)
     path = Path(source)
     return _from_pil(open_image(path), str(path))
+
+
+def png_bytes(pixels: UInt8[np.ndarray, "h w 3"]) -> bytes:
+    """The image as the content of a PNG file."""
+    drawn = io.BytesIO()
+    Image.fromarray(pixels).save(drawn, "png")
+    return drawn.getvalue()
 
 
 def open_image(path: Path) -> Image.Image:

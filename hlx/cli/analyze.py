@@ -8,36 +8,14 @@ from pathlib import Path
 import click
 
 from hlx.cli.outputs import check_outputs, tell_written
+from hlx.cli.study_options import analysis_options
 
 _FILE = click.Path(path_type=Path)
 
 
 @click.command()
 @click.argument("study", type=_FILE)
-@click.option(
-    "--magnitude",
-    type=click.Choice(["absolute", "positive", "signed"]),
-    default="absolute",
-    show_default=True,
-    help="What of the Shapley values is compared: |phi|, their positive part, or phi.",
-)
-@click.option(
-    "--shuffles",
-    type=click.IntRange(min=1),
-    default=10_000,
-    show_default=True,
-    help="Random pairings of each permutation test.",
-)
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of shuffles and bootstraps."
-)
-@click.option(
-    "--alpha",
-    type=click.FloatRange(0, 0.5, min_open=True, max_open=True),
-    default=0.05,
-    show_default=True,
-    help="Chance of error, of all tests together.",
-)
+@analysis_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object; its numbers are fractions.")
 @click.option(
     "--csv", "table", type=_FILE, metavar="FILE.csv", help="RC, EMD and f of every stimulus and model."

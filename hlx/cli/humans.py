@@ -2,64 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from hlx.cli.click_masks import click_mask, mask_options
 from hlx.cli.outputs import check_outputs, tell_written
 from hlx.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from hlx.humans import ClickMask, Response
+    from hlx.humans import Normalisation, Response
 
 _FILE = click.Path(path_type=Path)
-NORMALISATIONS = {"mask-1": "mask - 1", "mask": "mask"}
+NORMALISATIONS: dict[str, Normalisation] = {"mask-1": "mask - 1", "mask": "mask"}
 NAMES_SHOWN = 5
 """So many stimuli without responses are named."""
-
-
-def _mask_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that say how clicks become a mask; `_mask` takes them."""
-    for option in reversed(
-        (
-            click.option("--canvas", type=int, default=400, show_default=True, help="Its side in pixels."),
-            click.option(
-                "--radius",
-                type=float,
-                default=100.0,
-                show_default=True,
-                help="Pixels beyond which a click adds nothing.",
-            ),
-            click.option(
-                "--gain",
-                type=float,
-                default=100.0,
-                show_default=True,
-                help="What a click adds at its centre.",
-            ),
-            click.option(
-                "--sigma",
-                type=float,
-                help="Of a click's Gaussian, in pixels.  [default: sqrt(0.2) radius, which is 44.7]",
-            ),
-            click.option(
-                "--cap",
-                type=float,
-                default=255.0,
-                show_default=True,
-                help="Masks, which start at 1, end here.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
 
 
 @click.group(invoke_without_command=True)
@@ -87,7 +48,7 @@ def humans(ctx: click.Context) -> None:
     metavar="FILE",
     help="Known stimuli (.csv, .jsonl, VALSE's .json): others are errors.",
 )
-@_mask_options
+@mask_options
 @click.option(
     "--normalisation",
     type=click.Choice(list(NORMALISATIONS)),
@@ -117,7 +78,7 @@ def build(
     simulated: bool,
     force: bool,
     as_json: bool,
-    **mask_options: Any,
+    **given: Any,
 ) -> None:
     """Turn the clicks of RESPONSES (.jsonl or .csv) into a map of where people looked, for every stimulus.
 
@@ -139,7 +100,7 @@ def build(
     from hlx.humans import build_human_maps, read_responses, summary, summary_text, write_human_maps
     from hlx.regions import Grid
 
-    regions, mask = Grid.parse(grid), _mask(**mask_options, normalisation=NORMALISATIONS[normalisation])
+    regions, mask = Grid.parse(grid), click_mask(**given, normalisation=NORMALISATIONS[normalisation])
     known = None if stimuli is None else _known(stimuli)
     read = read_responses(responses, known)
     if stimuli is not None and known is not None:
@@ -164,7 +125,7 @@ def build(
 )
 @click.option("--participant", metavar="ID", help="Whose response.")
 @click.option("--stimulus", metavar="ID", help="To what.")
-@_mask_options
+@mask_options
 @click.option(
     "--out", required=True, type=_FILE, metavar="FILE.png", help="The picture, as large as the canvas."
 )
@@ -177,7 +138,7 @@ def render(
     stimulus: str | None,
     out: Path,
     force: bool,
-    **mask_options: Any,
+    **given: Any,
 ) -> None:
     """Show IMAGE as a participant saw it after their clicks: sharp around them, blurred elsewhere.
 
@@ -191,34 +152,14 @@ def render(
     from hlx.files import write_bytes
     from hlx.humans import seen_image
     from hlx.humans.build import warn_off_canvas
-    from hlx.images import read_image
+    from hlx.images import png_bytes, read_image
 
-    mask = _mask(**mask_options)
+    mask = click_mask(**given)
     response = _response(clicks, responses, participant, stimulus)
     pixels = read_image(image)
     warn_off_canvas([response], mask)
-    write_bytes(out, _png(seen_image(pixels, response.clicks, mask)))
+    write_bytes(out, png_bytes(seen_image(pixels, response.clicks, mask)))
     tell_written(out)
-
-
-def _mask(
-    canvas: int,
-    radius: float,
-    gain: float,
-    sigma: float | None,
-    cap: float,
-    normalisation: Any = "mask - 1",
-) -> ClickMask:
-    from hlx.humans import ClickMask
-
-    return ClickMask(
-        side=canvas,
-        radius=radius,
-        gain=gain,
-        sigma=0.2**0.5 * radius if sigma is None else sigma,
-        cap=cap,
-        normalisation=normalisation,
-    )
 
 
 def _known(stimuli: Path) -> list[str]:
@@ -266,11 +207,3 @@ def _response(
         if (response.participant, response.stimulus) == (participant, stimulus):
             return response
     raise InputError(f"{responses}: has no response of participant {participant!r} to stimulus {stimulus!r}")
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    from PIL import Image
-
-    drawn = io.BytesIO()
-    Image.fromarray(pixels).save(drawn, "png")
-    return drawn.getvalue()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from jaxtyping import Bool
 
 from hlx.errors import InputError
 from hlx.files import write_bytes
+from hlx.images import png_bytes
 from hlx.regions import Regions
 from hlx.scenes import HELD_OUT_SEED, SceneStimulus, make_stimuli
 from hlx.stimuli import Stimulus
@@ -61,11 +61,8 @@ class DemoScene:
         ------
         OutputError : the file cannot be written.
         """
-        from PIL import Image
-
-        path, drawn = folder / self.image_file, io.BytesIO()
-        Image.fromarray(self.stimulus.image).save(drawn, "png")
-        write_bytes(path, drawn.getvalue())
+        path = folder / self.image_file
+        write_bytes(path, png_bytes(self.stimulus.image))
         about = self.stimulus
         return Stimulus(path, about.caption, about.foil, id=self.name, phenomenon=about.phenomenon)
 

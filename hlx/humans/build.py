@@ -52,9 +52,9 @@ def build_human_maps(
     """
     min_responses = whole_number(min_responses, "responses that a stimulus needs", 1)
     check_unique(responses)
-    warn_off_canvas(responses, mask)
     valid, steps = valid_responses(responses)
     values, in_reach = response_maps([response.clicks for response in valid], grid, mask)
+    warn_off_canvas(responses, mask)
     _warn_out_of_reach([response for response, reaches in zip(valid, in_reach, strict=True) if not reaches])
     steps.append(filter_step(IN_REACH, [valid[place] for place in np.flatnonzero(in_reach)]))
     raters: dict[str, list[int]] = {response.stimulus: [] for response in responses}

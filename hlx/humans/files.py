@@ -144,7 +144,8 @@ def _normalised(
         row, column = divmod(int(negative[0]), grid.cols)
         message = f"{values[negative[0]]:g} is negative, but human maps are shares of looking"
         raise _record(path, stimulus).error(f"r{row}c{column}", message)
-    total = float(values.sum())
+    with np.errstate(over="ignore"):  # said below, with the row
+        total = float(values.sum())
     if not 0 < total < math.inf:
         message = f"the map of {stimulus!r} sums to {total:g}, expected a finite sum above 0"
         raise _record(path, stimulus).error("stimulus", message)

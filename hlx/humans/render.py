@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float32, Shaped, UInt8
+from jaxtyping import Float32, Float64, UInt8
 
 from hlx.errors import InputError
 from hlx.humans.build import STUDY_MASK
 from hlx.humans.human_maps import ClickMask
 from hlx.humans.masks import draw_masks
-from hlx.humans.responses import parse_clicks
 from hlx.images import square
 
 BLUR_SIDE = 400
@@ -18,7 +17,7 @@ KERNELS = (33, 99)
 
 
 def seen_image(
-    image: UInt8[np.ndarray, "h w 3"], clicks: Shaped[np.ndarray, "*shape"], mask: ClickMask = STUDY_MASK
+    image: UInt8[np.ndarray, "h w 3"], clicks: Float64[np.ndarray, "k 2"], mask: ClickMask = STUDY_MASK
 ) -> UInt8[np.ndarray, "side side 3"]:
     """The image on the canvas after these clicks.
 
@@ -33,12 +32,14 @@ def seen_image(
 
     Raises
     ------
-    InputError : an image without pixels, or clicks that are not (k, 2) finite numbers.
+    InputError : an image without pixels, or a click that is not finite.
     """
     if image.size == 0:
         raise InputError(f"image: has no pixels, its shape is {image.shape}")
+    if not np.isfinite(clicks).all():
+        raise InputError("clicks: expected finite numbers of pixels")
     sharp = square(image, mask.side).astype(np.float32)
-    drawn = draw_masks([parse_clicks(clicks)], mask)[0]
+    drawn = draw_masks([clicks], mask)[0]
     middle, lowest = (_blurred(sharp, kernel) for kernel in KERNELS)
     # 0 where nothing was clicked, 1 at the middle level, 2 at the cap.
     level = (2 * (drawn - 1) / (mask.cap - 1))[:, :, None]

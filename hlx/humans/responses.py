@@ -23,11 +23,9 @@ from __future__ import annotations
 import difflib
 import json
 import math
-import reprlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float64
@@ -38,8 +36,7 @@ from hlx.json_text import parse_json
 from hlx.records import Record, read_records
 from hlx.stimuli.stimulus import check_text
 
-Answer = Literal["caption", "foil", "undecided"]
-
+ANSWERS = ("caption", "foil", "undecided")
 REQUIRED = ("participant", "stimulus", "answer", "clicks")
 FLAGS = ("answered_without_deblurring", "problem_reported", "simulated")
 TRUTHS = {"true": True, "1": True, "false": False, "0": False}
@@ -54,7 +51,6 @@ class Response:
     participant, stimulus : ids.
     answer : "caption", "foil" or "undecided".
     clicks : float64 (k, 2), x (column) and y (row) in pixels of the canvas; pixel centres are at integers.
-        Lists of pairs are taken too.
     times : float64 (k,), when each click came, in seconds; None where unknown.
     seconds : how long the response took; None where unknown.
     answered_without_deblurring, problem_reported : as the participant said.
@@ -68,9 +64,9 @@ class Response:
 
     participant: str
     stimulus: str
-    answer: Answer
+    answer: str
     clicks: Float64[np.ndarray, "k 2"]
-    times: Float64[np.ndarray, " k"] | None = None
+    times: Float64[np.ndarray, " t"] | None = None
     seconds: float | None = None
     answered_without_deblurring: bool = False
     problem_reported: bool = False
@@ -80,16 +76,25 @@ class Response:
     def __post_init__(self) -> None:
         for name in ("participant", "stimulus"):
             check_text(name, getattr(self, name))
-        if self.answer not in get_args(Answer):
-            known = ", ".join(get_args(Answer))
-            raise InputError(f"answer: expected one of {known}, found {self.answer!r}")
-        object.__setattr__(self, "clicks", parse_clicks(self.clicks))
+        if self.answer not in ANSWERS:
+            raise InputError(f"answer: expected one of {', '.join(ANSWERS)}, found {self.answer!r}")
+        wrong = np.flatnonzero(~np.isfinite(self.clicks).all(axis=1))
+        if wrong.size:
+            point = self.clicks[wrong[0]].tolist()
+            raise InputError(f"clicks: click {wrong[0] + 1} is {point}, expected two finite numbers")
         if self.times is not None:
-            object.__setattr__(self, "times", _times(self.times, len(self.clicks)))
-        if self.seconds is not None:
-            if not _is_finite(self.seconds) or self.seconds < 0:
-                raise InputError(f"seconds: expected a finite number from 0 on, found {self.seconds!r}")
-            object.__setattr__(self, "seconds", float(self.seconds))
+            self._check_times(self.times)
+        if self.seconds is not None and not 0 <= self.seconds < math.inf:
+            raise InputError(f"seconds: expected a finite number from 0 on, found {self.seconds}")
+
+    def _check_times(self, times: Float64[np.ndarray, " t"]) -> None:
+        if len(times) != len(self.clicks):
+            raise InputError(f"times: expected one for each of {len(self.clicks)} clicks, found {len(times)}")
+        wrong = np.flatnonzero(~(np.isfinite(times) & (times >= 0)))
+        if wrong.size:
+            raise InputError(
+                f"times: the time of click {wrong[0] + 1} is {times[wrong[0]]}, expected seconds, from 0 on"
+            )
 
     @property
     def name(self) -> str:
@@ -130,13 +135,15 @@ def check_unique(responses: Iterable[Response]) -> None:
     """Raise InputError if a participant responds twice to a stimulus; it names both responses."""
     first: dict[tuple[str, str], Response] = {}
     for response in responses:
-        earlier = first.setdefault((response.participant, response.stimulus), response)
-        if earlier is not response:
+        key = response.participant, response.stimulus
+        earlier = first.get(key)
+        if earlier is not None:
             where = f"; the other is {earlier.place}" if earlier.place else ""
             raise InputError(
                 f"{response.place or 'responses'}: participant {response.participant!r} responds to stimulus "
                 f"{response.stimulus!r} a second time{where}; keep one of them"
             )
+        first[key] = response
 
 
 def write_responses(path: str | Path, responses: Iterable[Response], force: bool = False) -> None:
@@ -153,60 +160,65 @@ def write_responses(path: str | Path, responses: Iterable[Response], force: bool
     write_bytes(check_output(path, force), "".join(lines).encode())
 
 
-def parse_clicks(value: Any) -> Float64[np.ndarray, "k 2"]:
-    """Points [x, y] as an array; InputError, which starts with "clicks", for anything else."""
-    points = value.tolist() if isinstance(value, np.ndarray) else value
-    if not isinstance(points, list | tuple):
-        raise InputError(f"clicks: expected a list of points [x, y], found {reprlib.repr(points)}")
-    for number, point in enumerate(points, 1):
-        if not (isinstance(point, list | tuple) and len(point) == 2 and all(map(_is_finite, point))):
+def parse_clicks(value: object) -> Float64[np.ndarray, "k 2"]:
+    """Points [x, y] of a JSON text as an array; InputError, which starts with "clicks", for anything else."""
+    if not isinstance(value, list):
+        raise InputError(f"clicks: expected a list of points [x, y], found {_shown(value)}")
+    for number, point in enumerate(value, 1):
+        if not (isinstance(point, list) and len(point) == 2 and all(map(_is_finite, point))):
             raise InputError(
-                f"clicks: click {number} is {reprlib.repr(point)}, expected [x, y], two finite numbers"
+                f"clicks: click {number} is {_shown(point)}, expected [x, y], two finite numbers"
             )
-    return np.array(points, dtype=np.float64).reshape(-1, 2)
+    return np.array(value, dtype=np.float64).reshape(-1, 2)
 
 
-def _times(value: Any, n_clicks: int) -> Float64[np.ndarray, " k"]:
-    times = value.tolist() if isinstance(value, np.ndarray) else value
-    if not isinstance(times, list | tuple):
-        raise InputError(f"times: expected a list with one time for each click, found {reprlib.repr(times)}")
-    for number, time in enumerate(times, 1):
-        if not _is_finite(time) or time < 0:
+def _parse_times(value: object) -> Float64[np.ndarray, " t"]:
+    if not isinstance(value, list):
+        raise InputError(f"times: expected a list with one time for each click, found {_shown(value)}")
+    for number, time in enumerate(value, 1):
+        if not _is_finite(time):
             raise InputError(
-                f"times: the time of click {number} is {reprlib.repr(time)}, expected seconds, from 0 on"
+                f"times: the time of click {number} is {_shown(time)}, expected seconds, from 0 on"
             )
-    if len(times) != n_clicks:
-        raise InputError(f"times: expected one for each of {n_clicks} clicks, found {len(times)}")
-    return np.array(times, dtype=np.float64)
+    return np.array(value, dtype=np.float64)
 
 
 def _is_finite(value: object) -> bool:
+    """Whether a value of JSON is a finite number; whole ones may be too large for double precision."""
     try:
         return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:  # a whole number beyond double precision
+    except OverflowError:
         return False
 
 
+def _shown(value: object) -> str:
+    return json.dumps(value)[:40]
+
+
 def _response(record: Record) -> Response:
-    fields: dict[str, Any] = {name: record.text(name) for name in ("participant", "stimulus", "answer")}
+    participant, stimulus, answer = (record.text(name) for name in REQUIRED[:3])
     if "clicks" not in record.fields:
         raise record.error("clicks", "missing; write [] where there are none")
-    fields["clicks"] = _list(record, "clicks")
-    if fields["clicks"] is None:
-        fields["clicks"] = []
-    fields["times"] = _list(record, "times")
-    if record.fields.get("seconds") not in (None, ""):
-        fields["seconds"] = record.number("seconds")
-    for name in FLAGS:
-        fields[name] = _flag(record, name)
+    clicks, times = (_spelled(record, name) for name in ("clicks", "times"))
+    seconds = None if record.fields.get("seconds") in (None, "") else record.number("seconds")
+    flags = {name: _flag(record, name) for name in FLAGS}
     try:
-        return Response(**fields, place=f"{record.file}, {record.place}")
+        return Response(
+            participant,
+            stimulus,
+            answer,
+            np.empty((0, 2)) if clicks is None else parse_clicks(clicks),
+            None if times is None else _parse_times(times),
+            seconds,
+            place=f"{record.file}, {record.place}",
+            **flags,
+        )
     except InputError as error:
         name, _, message = str(error).partition(": ")
         raise record.error(name, message) from None
 
 
-def _list(record: Record, name: str) -> object:
+def _spelled(record: Record, name: str) -> object:
     """A field's value; in a CSV file what its JSON text spells. None where there is nothing."""
     value = record.fields.get(name)
     if value is None or value == "":

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float64
 from hlx.counts import whole_number
 from hlx.errors import InputError
 from hlx.humans.human_maps import ClickMask
-from hlx.humans.responses import Answer, Response
+from hlx.humans.responses import Response
 
 SIDE = ClickMask().side
 SHARE_SEEN = 0.6
@@ -84,7 +84,7 @@ def _response(
     target: Bool[np.ndarray, "h w"],
     slip: str,
 ) -> Response:
-    answer: Answer = "foil" if slip == "foil" else "undecided" if slip == "undecided" else "caption"
+    answer = slip if slip in ("foil", "undecided") else "caption"
     clicks = np.empty((0, 2)) if slip == "without deblurring" else _clicks(rng, target)
     times = np.cumsum(rng.gamma(2.0, 0.8, len(clicks))).round(3)
     return Response(

@@ -16,7 +16,7 @@ LEVELS = 10
 
 LIGHT = ("#6f42a6", "#b85c00", "#00758f", "#a8326e", "#5c6b00", "#1f55b5", "#8a3b2b", "#4a5560")
 DARK = ("#b79bf0", "#f2a154", "#5cc4d6", "#f089bd", "#b9c95a", "#86aef7", "#e0937f", "#aab4bf")
-"""Of models, for both schemes: apart from the maps' red and blue, and from each other for colour-blind eyes."""
+"""Of models, for both schemes: unlike the maps' red and blue, and unlike each other to colour-blind eyes."""
 
 HUMAN = "Greens"
 """matplotlib's sequential map of human maps; models' maps have `hlx.plot`'s diverging one."""
@@ -38,7 +38,7 @@ def level_class(share: float, signed: bool) -> str:
 
 
 def colour_rules() -> str:
-    """Rules that give every class of `model_class` its colour `--c`, and every one of `level_class` its fill."""
+    """Rules that give each class of `model_class` its colour `--c`, and each of `level_class` its fill."""
     from matplotlib import colormaps
 
     diverging, sequential = diverging_colours(), colormaps[HUMAN]

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from hlx.report.colours import model_class
 from hlx.report.numbers import coefficient
 from hlx.report.svg import Limits, Plot, around, shape
 
 BINS = np.linspace(-1, 1, 21)
+
+LINE, LETTER = 15.0, 6.8
+"""Of a drawing's text: from line to line, and a letter's width at most on average."""
 
 
 def rc_histogram(
@@ -89,36 +92,39 @@ def rc_ladder(rungs: Sequence[Rung], landmarks: Mapping[str, float]) -> Markup:
     values = [rung.mean for rung in rungs] + [rung.low for rung in rungs] + [rung.high for rung in rungs]
     values += [rung.shuffled for rung in rungs] + [*landmarks.values(), 0.0]
     low, high = around([value for value in values if value is not None])
-    heads = _staggered(landmarks, (low, high))
-    row, top = 40.0, 20.0 + 15.0 * max(heads.values(), default=0)
+    left, right, width, row = 120.0, 24.0, 760.0, 40.0
+    lines = _staggered(landmarks, (low, high), width - left - right)
+    top = 10.0 + LINE * (1 + max(lines.values(), default=0))
     said = "; ".join(f"{rung.name} {coefficient(rung.mean)}" for rung in rungs)
     marked = "; ".join(f"{name} {coefficient(value)}" for name, value in landmarks.items())
     plot = Plot(
         f"Mean rank correlations: {said}. Beside them: {marked or 'nothing'}.",
         (low, high),
         (0.0, float(len(rungs))),
-        width=760,
+        width=width,
         height=top + row * len(rungs) + 46,
-        left=120,
-        right=24,
+        left=left,
+        right=right,
         top=top,
     )
     plot.upright(0.0, "zero")
     for name, value in landmarks.items():
-        plot.upright(value, "landmark")
-        anchor = "end" if value > low + 0.82 * (high - low) else "middle"
-        plot.write(value, len(rungs), f"{name} {coefficient(value)}", f"tick {anchor}", dy=15.0 - top + _head(heads, name))
+        across, base = plot.across(value), top - 6 - LINE * lines[name]
+        plot.add("path", d=f"M{across:.1f} {plot.box[3]:.1f}V{base - 10:.1f}", class_="landmark")
+        said = f"{name} {coefficient(value)}"
+        plot.add("text", str(escape(said)), x=across - 5, y=base, class_="tick end")
     for place, rung in enumerate(rungs):
         y = len(rungs) - place - 0.5
-        plot.parts.append(Markup('<text x="{}" y="{}" class="strong end">{}</text>').format(108, f"{plot.down(y) + 4:.1f}", rung.name))
+        plot.add("text", str(escape(rung.name)), x=left - 12, y=plot.down(y) + 4, class_="strong end")
         if rung.shuffled is not None:
-            plot.add("path", d=shape(0, plot.across(rung.shuffled), plot.down(y), 4.5), class_="chance hollow")
+            plot.add(
+                "path", d=shape(0, plot.across(rung.shuffled), plot.down(y), 4.5), class_="chance hollow"
+            )
         if rung.low is not None and rung.high is not None:
             plot.level(y, f"interval {model_class(place)}", rung.low, rung.high)
         if rung.mean is not None:
-            plot.add(
-                "path", d=shape(place, plot.across(rung.mean), plot.down(y), 5.5), class_=f"mark {model_class(place)}"
-            )
+            drawn = shape(place, plot.across(rung.mean), plot.down(y), 5.5)
+            plot.add("path", d=drawn, class_=f"mark {model_class(place)}")
     plot.axis_x("mean RC over stimuli")
     return plot.svg()
 
@@ -128,19 +134,14 @@ def _shares(values: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " bins"]:
     return counts / max(len(values), 1)
 
 
-def _staggered(landmarks: Mapping[str, float], limits: Limits) -> dict[str, int]:
-    """The line, from 0, on which each landmark's name stands, so that no two touch."""
-    ends: list[float] = []
+def _staggered(landmarks: Mapping[str, float], limits: Limits, width: float) -> dict[str, int]:
+    """How many lines up each landmark's name stands, left of its upright, so that none crosses another."""
+    scale = width / (limits[1] - limits[0])
+    placed: list[tuple[float, int]] = []
     lines = {}
-    wide = 616.0 / (limits[1] - limits[0])
     for name, value in sorted(landmarks.items(), key=lambda item: item[1]):
-        half = 3.4 * (len(name) + 6)
-        at = (value - limits[0]) * wide
-        line = next((k for k, end in enumerate(ends) if at - half > end), len(ends))
-        ends[line : line + 1] = [at + half]
-        lines[name] = line
+        at = value * scale
+        starts = at - LETTER * (len(name) + 5) - 5
+        lines[name] = max((line + 1 for other, line in placed if other > starts), default=0)
+        placed.append((at, lines[name]))
     return lines
-
-
-def _head(heads: Mapping[str, int], name: str) -> float:
-    return 15.0 * heads[name]

@@ -36,7 +36,9 @@ def study_section(analysis: Analysis, summary: Summary) -> Section:
         parts.append(table_part(_filters(study)))
     if study.humans.dropped:
         parts.append(
-            paragraph(f"{stimuli_counted(len(study.humans.dropped))} had too few valid responses and took no part.")
+            paragraph(
+                f"{stimuli_counted(len(study.humans.dropped))} had too few valid responses and took no part."
+            )
         )
     return Section("study", "The study", parts)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from hlx.comparing import Comparison
+from hlx.comparing import Comparison, compare
 from hlx.files import check_output, write_bytes
 from hlx.report.colours import LEVELS, colour_rules
 from hlx.report.findings import findings
@@ -43,7 +43,7 @@ class Page:
     html : the whole page.
     title, findings : as on the page.
     stimuli, images : rows of the gallery, and distinct images in it.
-    image_side : pixels on either side of every image; 0 without images.
+    image_side : pixels on the long side of the largest image; 0 without images.
     """
 
     html: str
@@ -55,17 +55,21 @@ class Page:
 
 
 def make_page(
-    analysis: Analysis, comparisons: Mapping[str, Comparison], title: str | None = None
+    analysis: Analysis, comparisons: Mapping[str, Comparison] | None = None, title: str | None = None
 ) -> Page:
     """The page of an analysis, the same for the same input.
 
     Parameters
     ----------
-    comparisons : by model, of the study's stimuli; models without one have no baselines.
+    comparisons : by model, of the study's stimuli; models without one have no baselines. By default all are
+        made here.
     title : what the page is called, the models and the study's name by default.
     """
     study, summary = analysis.study, Summary(analysis.summary)
-    images = make_thumbnails({name: study.images[name] for name in study.stimuli if name in study.images}, SIDE)
+    comparisons = compared(analysis) if comparisons is None else comparisons
+    images = make_thumbnails(
+        {name: study.images[name] for name in study.stimuli if name in study.images}, SIDE
+    )
     names = [model.name for model in study.models]
     title = title or f"Where {listed(names)} look, and where people look"
     found = findings(analysis, summary, comparisons)
@@ -82,20 +86,30 @@ def make_page(
     if notes:
         sections.append(Section("notes", "Notes", [Part("notes", notes)]))
     script = _packaged("page.js")
-    html = _environment().get_template("page.html").render(
-        title=title,
-        eyebrow=f"{study.name} · {stimuli_counted(len(study.stimuli))} · {counted(len(names), 'model')} · "
-        f"{study.grid} regions",
-        simulated=study.humans.simulated,
-        findings=found,
-        sections=[section for section in sections if section.parts],
-        gallery=_gallery(analysis, images),
-        method=_method(analysis, summary, images),
-        style=Markup(f"{_packaged('page.css')}\n{colour_rules()}"),
-        script=Markup(script),
-        policy=_policy(script),
-        summary=analysis.summary,
-        version=version("hlx"),
+    html = (
+        _environment()
+        .get_template("page.html")
+        .render(
+            title=title,
+            eyebrow=" · ".join(
+                [
+                    study.name,
+                    stimuli_counted(len(study.stimuli)),
+                    counted(len(names), "model"),
+                    f"{study.grid} regions",
+                ]
+            ),
+            simulated=study.humans.simulated,
+            findings=found,
+            sections=[section for section in sections if section.parts],
+            gallery=_gallery(analysis, images),
+            method=_method(analysis, summary, images),
+            style=Markup(f"{_packaged('page.css')}\n{colour_rules()}"),
+            script=Markup(script),
+            policy=_policy(script),
+            summary=analysis.summary,
+            version=version("hlx"),
+        )
     )
     return Page(html, title, tuple(found), len(study.stimuli), images.count, images.side)
 
@@ -103,12 +117,16 @@ def make_page(
 def write_report(
     path: str | Path,
     analysis: Analysis,
-    comparisons: Mapping[str, Comparison],
+    comparisons: Mapping[str, Comparison] | None = None,
     *,
     title: str | None = None,
     force: bool = False,
 ) -> Page:
     """Write the page of an analysis to a file, whole or not at all.
+
+    Parameters
+    ----------
+    comparisons, title : as `make_page` takes them.
 
     Raises
     ------
@@ -120,19 +138,36 @@ def write_report(
     return page
 
 
+def compared(analysis: Analysis) -> dict[str, Comparison]:
+    """Every model's maps against the human maps, of the study's stimuli, with the analysis's options."""
+    study, summary = analysis.study, analysis.summary
+    humans = replace(study.humans, maps={name: study.humans.maps[name] for name in study.stimuli})
+    return {
+        model.name: compare(
+            replace(model.maps, values={name: model.maps.values[name] for name in study.stimuli}),
+            humans,
+            magnitude=summary["magnitude"],
+            seed=summary["seed"],
+        )
+        for model in study.models
+    }
+
+
 def _gallery(analysis: Analysis, images: Thumbnails) -> dict[str, Any]:
     study = analysis.study
     kinds = phenomena(study)
     people = "Simulated people" if study.humans.simulated else "People"
     lead = (
-        "Every stimulus with its maps. A model's map is coloured by phi: red regions speak for the caption, blue "
-        "ones for the foil, the strongest of each map in full colour. Numbers are each region's share of the "
-        "map's magnitudes in percent, which is what RC compares. The spread of a human map is the number of "
-        "regions over which attention was in effect shared out."
+        "Every stimulus with its maps. A model's map is coloured by phi: red regions speak for the caption, "
+        "blue ones for the foil, the strongest of each map in full colour. Numbers are each region's share "
+        "of the map's magnitudes in percent, which is what RC compares. The spread of a human map is the "
+        "number of regions over which attention was in effect shared out."
     )
     return {
         "lead": lead,
-        "model_scale": _scale([*(f"n{k}" for k in range(LEVELS, 0, -1)), *(f"p{k}" for k in range(LEVELS + 1))]),
+        "model_scale": _scale(
+            [*(f"n{k}" for k in range(LEVELS, 0, -1)), *(f"p{k}" for k in range(LEVELS + 1))]
+        ),
         "human_scale": _scale([f"h{k}" for k in range(LEVELS + 1)]),
         "definitions": images.definitions,
         "has_images": bool(images.names),
@@ -178,7 +213,7 @@ def _images(images: Thumbnails) -> str:
     if not images.names:
         return "none: give their folder with --images"
     size = file_size(len(images.definitions))
-    return f"{counted(images.count, 'image')}, squared to {images.side} px, {size} in all"
+    return f"{counted(images.count, 'image')}, at most {images.side} px wide and high, {size} in all"
 
 
 def _environment() -> Any:

@@ -18,7 +18,7 @@ Kind = Literal["text", "heading", "table", "figure", "figures", "legend", "facts
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing with its title and caption; `place` is the model's whose it is; a broad one fills the page."""
+    """A drawing with its title and caption; `place` is its model's; a broad one fills the page."""
 
     drawing: Markup
     title: str = ""
@@ -71,7 +71,9 @@ def figures_part(figures: Sequence[Figure]) -> Part:
 
 def model_lines(names: Sequence[str]) -> Part:
     """A legend of the models' lines."""
-    return Part("legend", [(_line(f"line {model_class(k)} {dash_class(k)}"), name) for k, name in enumerate(names)])
+    return Part(
+        "legend", [(_line(f"line {model_class(k)} {dash_class(k)}"), name) for k, name in enumerate(names)]
+    )
 
 
 def phenomenon_marks(names: Sequence[str]) -> Part:
@@ -88,12 +90,6 @@ def mark(kind: int) -> Markup:
 def chance_line() -> Markup:
     """The mark of mismatched pairs in a legend."""
     return _line("chance line")
-
-
-def hollow_dot() -> Markup:
-    """The mark of random pairings in a legend."""
-    dot = element("path", d=shape(0, 8, 8, 5), class_="chance hollow")
-    return Markup(element("svg", dot, viewBox="0 0 16 16", aria_hidden="true"))
 
 
 def _line(class_: str) -> Markup:

@@ -9,7 +9,7 @@ from jaxtyping import Float64
 
 from hlx.comparing import Comparison
 from hlx.report.distributions import Rung, null_histogram, rc_histogram, rc_ladder
-from hlx.report.numbers import coefficient, number, probability
+from hlx.report.numbers import UNDEFINED, coefficient, interval, number, probability, share_of_shuffles
 from hlx.report.parts import (
     Figure,
     Part,
@@ -18,11 +18,22 @@ from hlx.report.parts import (
     figure_part,
     figures_part,
     heading,
-    hollow_dot,
     paragraph,
     table_part,
 )
-from hlx.report.tables import Cell, Column, Summary, Table, digits, model_cell, plain, text, whole
+from hlx.report.tables import (
+    Cell,
+    Column,
+    Summary,
+    Table,
+    digits,
+    mean_of,
+    model_cell,
+    plain,
+    pointer,
+    text,
+    whole,
+)
 from hlx.similarity import MEASURES
 from hlx.study import Analysis
 
@@ -30,6 +41,12 @@ RC_DIGITS = 4
 """As many as the reference study prints."""
 
 BASELINES = ("uniform", "centre", "other people")
+
+CEILINGS = {
+    "leave-one-out": "each person as a model of the others",
+    "split-half": "correlation of halves of the people, stepped up to all (Spearman and Brown)",
+}
+"""Kinds of noise ceilings, and what they are."""
 
 
 def question_one(analysis: Analysis, summary: Summary, comparisons: Mapping[str, Comparison]) -> Section:
@@ -48,10 +65,11 @@ def question_one(analysis: Analysis, summary: Summary, comparisons: Mapping[str,
         "RQ1: do models look where people look?",
         [
             paragraph(
-                "RC is Spearman's rank correlation between the magnitude of a model's map and the human map of "
-                "the same stimulus: 1 where they rank all regions alike, 0 where knowing one says nothing of "
-                "the other. The t-test asks whether the mean RC differs from zero. The permutation test asks "
-                "more: whether maps fit the people who saw the same image better than people who saw another."
+                "RC is Spearman's rank correlation between the magnitude of a model's map and the human "
+                "map of the same stimulus: 1 where they rank all regions alike, 0 where knowing one says "
+                "nothing of the other. The t-test asks whether the mean RC differs from zero. The permutation "
+                "test asks more: whether maps fit the people who saw the same image better than people who "
+                "saw another."
             ),
             table_part(_tests(names, summary)),
             heading("RC of the stimuli"),
@@ -93,24 +111,15 @@ def beside(analysis: Analysis, summary: Summary, comparisons: Mapping[str, Compa
         figure_part(
             Figure(
                 rc_ladder(rungs, _landmarks(found[0])),
-                caption="Filled: mean RC of the true pairing with its 95% interval. Hollow: of random pairings.",
+                caption="Filled: mean RC of the true pairing, 95% interval. Hollow: of random pairings.",
                 broad=True,
             )
         ),
-        Part("legend", [(hollow_dot(), "random pairings")]),
         table_part(_measures(names, found)),
     ]
     if any(comparison.partial_rc for comparison in found):
         parts += [heading("What is left of RC"), table_part(_partial(names, found))]
-    if found[0].ceilings:
-        parts += [heading("Noise ceilings"), table_part(_ceilings(found[0]))]
     return Section("baselines", "Compared with what?", parts)
-
-
-def mean_of(values: Float64[np.ndarray, "..."]) -> float | None:
-    """The mean of what is defined; None where nothing is."""
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else None
 
 
 def _landmarks(comparison: Comparison) -> dict[str, float]:
@@ -136,15 +145,16 @@ def _tests(names: Sequence[str], summary: Summary) -> Table:
         Column("t"),
         Column("p", "of the two-sided one-sample t-test"),
         Column("random", "mean RC of random pairings"),
-        Column("b/n", "share of random pairings at least as high as the true one, as the study's code has it"),
+        Column(
+            "b/n", "share of random pairings at least as high as the true one, as the study's code has it"
+        ),
         Column("(b+1)/(n+1)", "the same, counting the true pairing among them: never zero"),
         Column("EMD", "mean earth mover's distance in grid cells; lower is better"),
     ]
     rows = []
     for place, name in enumerate(names):
         at = ("models", name)
-        low, high = _interval(summary, name)
-        between = Cell("–") if low is None else Cell(f"{rc(low)} to {rc(high)}")
+        between = Cell(interval(summary.get(*at, "rc_ci"), RC_DIGITS))
         rows.append(
             [
                 model_cell(name, place),
@@ -152,11 +162,11 @@ def _tests(names: Sequence[str], summary: Summary) -> Table:
                 summary.cell(rc, *at, "rc_mean"),
                 summary.cell(rc, *at, "rc_sem"),
                 between,
-                summary.cell(digits(number, 2), *at, "effect_size"),
+                summary.cell(digits(number, 2), *at, "cohen_d"),
                 summary.cell(digits(number, 3), *at, "t"),
                 summary.cell(probability, *at, "t_p"),
                 summary.cell(rc, *at, "permutation_null_mean"),
-                summary.cell(probability, *at, "permutation_p"),
+                _shuffles(name, summary),
                 summary.cell(probability, *at, "permutation_p_corrected"),
                 summary.cell(rc, *at, "emd_mean"),
             ]
@@ -165,25 +175,47 @@ def _tests(names: Sequence[str], summary: Summary) -> Table:
     return Table("Similarity of model maps and human maps.", columns, rows, groups)
 
 
+def _shuffles(name: str, summary: Summary) -> Cell:
+    """b/n, with both numbers: b may be zero."""
+    keys = ("models", name, "permutation_p")
+    exceeding, p = summary.get("models", name, "permutation_exceeding"), summary.value(*keys)
+    if exceeding is None or p is None:
+        return Cell(UNDEFINED)
+    return Cell(share_of_shuffles(exceeding, summary.get("shuffles")), p, pointer(keys))
+
+
 def _measures(names: Sequence[str], comparisons: Sequence[Comparison]) -> Table:
     baselines = [name for name in BASELINES if name in comparisons[0].measures["RC"].baselines]
     columns = [Column("Measure", left=True), Column("better", left=True)]
     groups = [("", 2)]
     for name in names:
-        columns += [Column("own", "with the human map of the same stimulus"), Column("others'", "of other stimuli")]
+        columns += [
+            Column("own", "with the human map of the same stimulus"),
+            Column("others'", "of other stimuli"),
+        ]
         groups.append((name, 2))
     columns += [Column(name) for name in baselines]
     groups.append(("without any model", len(baselines)))
+    people = comparisons[0].ceilings
+    kinds = {kind: said for kind, said in CEILINGS.items() if any(name.startswith(kind) for name in people)}
+    if kinds:
+        columns += [Column(kind, said) for kind, said in kinds.items()]
+        groups.append(("people themselves", len(kinds)))
     rows = []
     for measure in comparisons[0].measures:
         row = [text(measure), text(MEASURES[measure].better)]
         for comparison in comparisons:
             result = comparison.measures[measure]
-            row += [plain(mean_of(result.matched), number), plain(mean_of(result.shuffled), number)]
+            row += [_mean(result.matched), _mean(result.shuffled)]
         own = comparisons[0].measures[measure].baselines
-        rows.append([*row, *(plain(mean_of(own[name]), number) if name in own else Cell("–") for name in baselines)])
+        row += [_mean(own.get(name)) for name in baselines]
+        rows.append([*row, *(_mean(people.get(f"{kind} {measure}")) for kind in kinds)])
     said = "Means over stimuli; own: with the human map of the same stimulus, others': of other stimuli."
     return Table(said, columns, rows, groups)
+
+
+def _mean(values: Float64[np.ndarray, "*shape"] | None) -> Cell:
+    return plain(None if values is None else mean_of(values), coefficient)
 
 
 def _partial(names: Sequence[str], comparisons: Sequence[Comparison]) -> Table:
@@ -194,12 +226,3 @@ def _partial(names: Sequence[str], comparisons: Sequence[Comparison]) -> Table:
     ]
     columns = [Column("Model", left=True), *(Column(f"given {one}") for one in given)]
     return Table("Mean partial RC: what is left once the baseline's map is held constant.", columns, rows)
-
-
-def _ceilings(comparison: Comparison) -> Table:
-    rows = [
-        [text(name), plain(mean_of(values), coefficient), Cell(f"{int(np.isfinite(values).sum())}")]
-        for name, values in comparison.ceilings.items()
-    ]
-    columns = [Column("Ceiling", left=True), Column("mean"), Column("stimuli")]
-    return Table("How well people's maps predict other people's maps of the same stimulus.", columns, rows)

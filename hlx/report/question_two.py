@@ -42,9 +42,9 @@ def question_two_one(analysis: Analysis, summary: Summary) -> Section:
     names = [model.name for model in study.models]
     parts = [
         paragraph(
-            "The normalised score of a stimulus is f, the score of its caption less that of its foil, over the "
-            "standard deviation of f on the benchmark. Spearman's rho says whether stimuli with more human-like "
-            "maps have higher scores. A point leads to its stimulus in the gallery."
+            "The normalised score of a stimulus is f, the score of its caption less that of its foil, over "
+            "the standard deviation of f on the benchmark. Spearman's rho says whether stimuli with more "
+            "human-like maps have higher scores. A point leads to its stimulus in the gallery."
         ),
         table_part(_rhos(names, summary)),
     ]
@@ -62,7 +62,9 @@ def question_two_two(analysis: Analysis, summary: Summary) -> Section:
         paragraph(
             "Accuracy is the share of items whose caption scores above their foil: pooled over all items, or "
             "the mean of the phenomena's accuracies (macro).",
-            "" if len(names) > 2 else "With fewer than three models no relation between mean RC and accuracy can be told.",
+            ""
+            if len(names) > 2
+            else "With fewer than three models no relation between mean RC and accuracy can be told.",
         ),
         table_part(_accuracies(names, summary)),
     ]
@@ -70,7 +72,9 @@ def question_two_two(analysis: Analysis, summary: Summary) -> Section:
     for key, what in (("accuracy_pooled", "pooled accuracy"), ("accuracy_macro", "macro accuracy")):
         points = [_model_point(name, key, summary) for name in names]
         if any(point is not None for point in points):
-            drawn.append(Figure(accuracy_plot(points, what), caption="Lines: one standard error of the mean RC."))
+            drawn.append(
+                Figure(accuracy_plot(points, what), caption="Lines: one standard error of the mean RC.")
+            )
     if drawn:
         parts.append(figures_part(drawn))
     densities = _densities(analysis, summary)
@@ -111,7 +115,7 @@ def _rhos(names: Sequence[str], summary: Summary) -> Table:
     rho = digits(coefficient, 4)
     columns = [
         Column("Model", left=True),
-        Column("n", "stimuli with a defined RC"),
+        Column("n", "stimuli with an RC and a score"),
         Column("rho", "Spearman's rank correlation of RC and normalised score"),
         Column("p", "two-sided"),
         Column("sd of f", "standard deviation (ddof 0) of f on the benchmark, which normalises"),
@@ -119,7 +123,7 @@ def _rhos(names: Sequence[str], summary: Summary) -> Table:
     rows = [
         [
             model_cell(name, place),
-            summary.cell(whole, "models", name, "n"),
+            summary.cell(whole, "models", name, "rho_n"),
             summary.cell(rho, "models", name, "rho"),
             summary.cell(probability, "models", name, "rho_p"),
             summary.cell(digits(number, 4), "models", name, "score_sd"),

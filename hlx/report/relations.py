@@ -46,8 +46,10 @@ def score_scatter(name: str, place: int, points: Sequence[Point], rho: float | N
         plot.level(0.0, "zero")
     for point in points:
         path = shape(point.phenomenon, plot.across(point.rc), plot.down(point.score))
-        said = element("title", str(Markup.escape(f"{point.name}: RC {coefficient(point.rc)}, "
-                                                  f"score {number(point.score, 2)}")))
+        said = element(
+            "title",
+            str(Markup.escape(f"{point.name}: RC {coefficient(point.rc)}, score {number(point.score, 2)}")),
+        )
         mark = element("path", said, d=path, class_=f"mark {model_class(place)}")
         # Hundreds of stops of the tab key would bury the page's other links.
         plot.add("a", mark, href=f"#{point.anchor}", tabindex="-1")

@@ -139,19 +139,25 @@ class Plot:
 
     def upright(self, x: float, class_: str, low: float | None = None, high: float | None = None) -> None:
         """A vertical line, over the whole height unless told otherwise."""
-        bottom, top = (self.down(y) for y in (self.y[0] if low is None else low, self.y[1] if high is None else high))
+        bottom, top = (
+            self.down(y) for y in (self.y[0] if low is None else low, self.y[1] if high is None else high)
+        )
         self.add("path", d=f"M{_text(self.across(x))} {_text(bottom)}V{_text(top)}", class_=class_)
 
     def level(self, y: float, class_: str, low: float | None = None, high: float | None = None) -> None:
         """A horizontal line, over the whole width unless told otherwise."""
-        start, end = (self.across(x) for x in (self.x[0] if low is None else low, self.x[1] if high is None else high))
+        start, end = (
+            self.across(x) for x in (self.x[0] if low is None else low, self.x[1] if high is None else high)
+        )
         self.add("path", d=f"M{_text(start)} {_text(self.down(y))}H{_text(end)}", class_=class_)
 
     def bar(self, low: float, high: float, height: float, class_: str) -> None:
         """A bar of a histogram, from y = 0."""
         left, right = self.across(low), self.across(high)
         top, bottom = self.down(height), self.down(0)
-        self.add("rect", x=left, y=top, width=max(right - left - 0.5, 0.5), height=bottom - top, class_=class_)
+        self.add(
+            "rect", x=left, y=top, width=max(right - left - 0.5, 0.5), height=bottom - top, class_=class_
+        )
 
     def write(self, x: float, y: float, text: str, class_: str = "", dx: float = 0, dy: float = 0) -> None:
         """A line of text; its class says how it is aligned: start (default), middle or end."""
@@ -161,7 +167,9 @@ class Plot:
         """The drawing, for a page."""
         size = f"0 0 {self.width:g} {self.height:g}"
         return Markup(
-            element("svg", "".join(self.parts), viewBox=size, role="img", aria_label=self.label, class_="plot")
+            element(
+                "svg", "".join(self.parts), viewBox=size, role="img", aria_label=self.label, class_="plot"
+            )
         )
 
     def _write(self, x: float, y: float, text: str, class_: str) -> None:
@@ -172,14 +180,14 @@ SHAPES = ("circle", "square", "triangle", "diamond", "cross", "plus")
 
 
 def shape(kind: int, x: float, y: float, size: float = 3.6) -> str:
-    """The path of the mark number `kind` of `SHAPES` (over again after the last), in a drawing's coordinates."""
-    r = size
+    """The path of the mark number `kind` of `SHAPES`, which start over, in a drawing's coordinates."""
+    r, d = size, 1.25 * size
     name = SHAPES[kind % len(SHAPES)]
     moves = {
         "circle": f"m{-r:g} 0a{r:g} {r:g} 0 1 0 {2 * r:g} 0a{r:g} {r:g} 0 1 0 {-2 * r:g} 0z",
         "square": f"m{-0.88 * r:g} {-0.88 * r:g}h{1.76 * r:g}v{1.76 * r:g}h{-1.76 * r:g}z",
         "triangle": f"m0 {-1.2 * r:g}l{1.15 * r:g} {2 * r:g}h{-2.3 * r:g}z",
-        "diamond": f"m0 {-1.25 * r:g}l{1.25 * r:g} {1.25 * r:g}l{-1.25 * r:g} {1.25 * r:g}l{-1.25 * r:g} {-1.25 * r:g}z",
+        "diamond": f"m0 {-d:g}l{d:g} {d:g}l{-d:g} {d:g}l{-d:g} {-d:g}z",
         "cross": f"m{-r:g} {-r:g}l{2 * r:g} {2 * r:g}m{-2 * r:g} 0l{2 * r:g} {-2 * r:g}",
         "plus": f"m{-1.2 * r:g} 0h{2.4 * r:g}m{-1.2 * r:g} {-1.2 * r:g}v{2.4 * r:g}",
     }

@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float64
+
 from hlx.report.numbers import UNDEFINED, number
 
 Format = Callable[[float | None], str]
@@ -107,3 +110,9 @@ def whole(value: float | None) -> str:
 def digits(form: Callable[[float | None, int], str], count: int) -> Format:
     """A format with so many digits."""
     return lambda value: form(value, count)
+
+
+def mean_of(values: Float64[np.ndarray, "*shape"]) -> float | None:
+    """The mean of what is defined; None where nothing is."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else None

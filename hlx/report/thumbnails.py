@@ -12,11 +12,12 @@ from jaxtyping import UInt8
 from markupsafe import Markup
 from PIL import Image
 
-from hlx.images import content_hash, square
+from hlx.images import content_hash
 from hlx.report.svg import element
+from hlx.study.thumbnails import LONG_SIDE, thumbnail
 
-SIDES = (224, 176, 128, 96, 64)
-"""Pixels that a squared image may have on either side; the first at which all images fit is taken."""
+SIDES = (LONG_SIDE, 192, 128, 96, 64)
+"""Pixels that images may have on their long side; the first at which all images fit is taken."""
 
 LARGEST = 8_000_000
 """Bytes that all images together may take, unless even the smallest side takes more."""
@@ -35,7 +36,7 @@ class Thumbnails:
     ----------
     names : by stimulus id; stimuli with the same image share one.
     definitions : the drawing that holds all images; not shown itself.
-    side : pixels on either side; 0 without images.
+    side : pixels on the long side of the largest; 0 without images.
     """
 
     names: Mapping[str, str]
@@ -49,7 +50,7 @@ class Thumbnails:
 
 
 def make_thumbnails(images: Mapping[str, UInt8[np.ndarray, "h w 3"]], drawn: float) -> Thumbnails:
-    """Every image squared, as models and people were shown it, and reduced so that all fit in `LARGEST`.
+    """Every image, reduced as far as needed for all to fit in `LARGEST`; drawn square, as it was shown.
 
     `drawn` is the width and height in a drawing's units.
     """
@@ -62,7 +63,14 @@ def make_thumbnails(images: Mapping[str, UInt8[np.ndarray, "h w 3"]], drawn: flo
     numbers = {key: f"image-{place + 1}" for place, key in enumerate(distinct)}
     side = _side(list(distinct.values()))
     written = [
-        element("image", id=numbers[key], href=_data(pixels, side), width=drawn, height=drawn)
+        element(
+            "image",
+            id=numbers[key],
+            href=_data(pixels, side),
+            width=drawn,
+            height=drawn,
+            preserveAspectRatio="none",
+        )
         for key, pixels in distinct.items()
     ]
     holder = element("svg", element("defs", "".join(written)), width=0, height=0, aria_hidden="true")
@@ -84,7 +92,7 @@ def _side(images: list[UInt8[np.ndarray, "h w 3"]]) -> int:
 
 def _data(pixels: UInt8[np.ndarray, "h w 3"], side: int) -> str:
     """The image as a data URI: JPEG, or PNG where that is smaller, as it is for drawings."""
-    small = Image.fromarray(square(pixels, side))
+    small = Image.fromarray(thumbnail(pixels, side))
     jpeg, png = io.BytesIO(), io.BytesIO()
     small.save(jpeg, "JPEG", quality=QUALITY, optimize=True)
     small.save(png, "PNG", optimize=True)

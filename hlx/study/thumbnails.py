@@ -64,10 +64,12 @@ def thumbnails(
     return found, notes
 
 
-def thumbnail(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "height width 3"]:
-    """The image no longer than `LONG_SIDE` on its long side, its aspect kept."""
+def thumbnail(
+    image: UInt8[np.ndarray, "h w 3"], longest: int = LONG_SIDE
+) -> UInt8[np.ndarray, "height width 3"]:
+    """The image with so many pixels on its long side at most, its aspect kept."""
     small = Image.fromarray(image)
-    small.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.BICUBIC)
+    small.thumbnail((longest, longest), Image.Resampling.BICUBIC)
     return np.array(small, dtype=np.uint8)
 
 
