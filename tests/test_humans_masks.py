@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def test_a_finer_grid_sums_to_a_coarser_one_on_any_canvas(
 
 
 @given(st.lists(clicks_of_one, min_size=2, max_size=6), st.randoms(use_true_random=False))
-def test_a_raters_map_does_not_depend_on_the_others(clicks: list[np.ndarray], random: object) -> None:
+def test_a_raters_map_does_not_depend_on_the_others(clicks: list[np.ndarray], random: Random) -> None:
     """To the last digit: neither on who else responded nor on the order."""
     together, reach = response_maps(clicks, Grid(3, 5), SMALL)
     assert together.dtype == np.float64

@@ -208,6 +208,7 @@ def test_responses_are_not_written_over_others_or_as_another_format(tmp_path: Pa
         ({"times": np.zeros(2)}, "times: expected one for each of 1 clicks, found 2"),
         ({"times": np.array([np.inf])}, "times: the time of click 1 is inf"),
         ({"seconds": float("nan")}, "seconds: expected a finite number"),
+        ({"seconds": float("inf")}, "seconds: expected a finite number"),
         ({"stimulus": ""}, "stimulus: empty"),
     ],
 )

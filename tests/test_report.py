@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 
 from hlx.errors import OutputError
-from hlx.humans import HumanMap
 from hlx.regions import Grid
 from hlx.report import Page, make_page, write_report
+from hlx.report.numbers import MINUS
 from hlx.stimuli import Stimulus
-from hlx.study import Analysis, Study, analyze, columns, read_study
+from hlx.study import Analysis, ModelAnalysis, Study, analyze, columns, read_study
 from tests.test_study_analysis import GRID, MODELS, PHENOMENA, changed, study_of
 
 NASTY = 'a "dog" </script><script>alert(1)</script> & <img src=x onerror=alert(2)>'
@@ -30,7 +30,7 @@ LOADING = {"src", "href", "xlink:href", "srcset", "poster", "data", "action"}
 
 
 class Parsed(HTMLParser):
-    """What the tests ask of a page: elements with attributes and text, and whether all were closed in order."""
+    """What the tests ask of a page: its elements with attributes and text, all closed in order."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -157,7 +157,8 @@ def test_every_kind_of_study_makes_a_whole_page(kind: str) -> None:
     assert not re.search(r"url\(|@import|https?://(?!www\.w3\.org)", html)
     rows = [on for tag, on in found.elements if tag == "tr" and str(on.get("id", "")).startswith("stimulus-")]
     assert len(rows) == len(made.study.stimuli) and not any("hidden" in on for on in rows)
-    drawn = re.sub(r"<script.*?</script>", "", html, flags=re.S)
+    # Notes may speak of NaN.
+    drawn = re.sub(r'<script.*?</script>|<section id="notes">.*?</section>', "", html, flags=re.S)
     assert not re.search(r"\b(nan|NaN|None|inf)\b", drawn)
 
 
@@ -175,7 +176,7 @@ def test_texts_are_shown_as_they_are(analysis: Analysis, page: Page, parsed: Par
     assert "alert(1)</script>" not in page.html and "<img" not in page.html
     assert len(parsed.named("script")) == 2
     titled = Parsed(make_page(analysis, {}, "<b>Maps</b> & men").html)
-    assert [text for _, text in titled.named("title")] == ["<b>Maps</b> & men"]
+    assert titled.named("title")[0] == ({}, "<b>Maps</b> & men")
 
 
 def test_the_whole_summary_is_kept(analysis: Analysis, parsed: Parsed) -> None:
@@ -197,9 +198,9 @@ def test_shown_numbers_are_those_of_the_summary(models: int) -> None:
     for on, text in shown:
         value = at(made.summary, str(on["data-key"]))
         assert float(str(on["value"])) == value
-        said = re.search(r"(<?) ?(−?[\d,]*\.?\d+)[ \N{NARROW NO-BREAK SPACE}]?(%?)", text)
+        said = re.search(rf"(<?) ?({MINUS}?[\d,]*\.?\d+)\s?(%?)", text)
         assert said is not None, text
-        printed = float(said[2].replace("−", "-").replace(",", ""))
+        printed = float(said[2].replace(MINUS, "-").replace(",", ""))
         if said[1]:
             assert value < printed
         else:
@@ -254,8 +255,7 @@ def test_nothing_is_called_simulated_that_is_not(page: Page) -> None:
     assert "simulated people" not in page.html.lower() and "SIMULATED" not in page.html
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("models", [1, 2, 3])
+@pytest.mark.parametrize(("models", "seed"), [(1, 0), (1, 1), (2, 0), (2, 1), (3, 0)])
 def test_findings_claim_what_stays_significant(models: int, seed: int) -> None:
     """Maps that have nothing to do with people, in some of the models."""
     study = study_of(models, n=12, seed=seed)
@@ -280,7 +280,7 @@ def test_findings_claim_what_stays_significant(models: int, seed: int) -> None:
     else:
         assert clause[2] in (" for neither model", f" for none of the {models} models")
     for name in MODELS[:models]:
-        assert columns.bounded(made.summary["models"][name]["rc_mean"], 3).replace("-", "−") in said
+        assert columns.bounded(made.summary["models"][name]["rc_mean"], 3).replace("-", MINUS) in said
     rhos = [made.summary["corrections"][f"{name}: correlation with f"] for name in MODELS[:models]]
     assert ("no evidence of no relation" in said) == any(not one["significant"]["bonferroni"] for one in rhos)
 
@@ -309,17 +309,17 @@ def test_print_and_both_schemes_have_rules(page: Page) -> None:
 
 def test_thousands_of_stimuli_stay_readable() -> None:
     n, grid = 2000, Grid(2, 2)
-    study = study_of(1, n=n, grid=grid)
     rng = np.random.default_rng(0)
+    few, study = (study_of(1, n=size, grid=grid) for size in (20, n))
     pixels = {name: rng.integers(0, 255, (64, 64, 3), dtype=np.uint8) for name in study.stimuli[:50]}
-    humans = replace(
-        study.humans, maps={name: HumanMap(one.values) for name, one in study.humans.maps.items()}
-    )
-    made = analysed(replace(study, images=pixels, humans=humans), shuffles=10)
+    # The tests of so many stimuli take longer than the page; their numbers do not matter here.
+    numbers = [rng.uniform(-1, 1, n) for _ in range(3)]
+    models = {name: ModelAnalysis(*numbers, one.null) for name, one in analysed(few).models.items()}
+    many = replace(analysed(few), study=replace(study, images=pixels), models=models)
     start = time.perf_counter()
-    page = make_page(made, {})
+    page = make_page(many, {})
     assert time.perf_counter() - start < 20
-    assert len(page.html) < 10_000_000
+    assert len(page.html) < 6_000_000
     assert page.html.count('id="stimulus-') == n
 
 
@@ -377,4 +377,4 @@ def test_rows_are_found_by_words_and_phenomenon(browser: Callable[[str], str]) -
 
 def test_an_address_that_says_nothing_leaves_the_order(browser: Callable[[str], str]) -> None:
     dom = browser("#sort=rc:nobody:desc&phenomenon=nothing")
-    assert shown_rows(dom) == list(range(20)) and "all 20 stimuli" in dom and "aria-sort" not in dom
+    assert shown_rows(dom) == list(range(20)) and "all 20 stimuli" in dom and 'aria-sort="' not in dom

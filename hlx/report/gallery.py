@@ -17,7 +17,7 @@ from hlx.report.svg import element
 from hlx.report.thumbnails import Thumbnails
 from hlx.study import Analysis
 
-SIDE = 160
+SIDE = 160.0
 """Of a map's drawing, in units of its own."""
 
 NUMBERED_STIMULI = 400
@@ -165,5 +165,5 @@ def _in_words(values: Float64[np.ndarray, " n"], grid: Grid, whose: str, signed:
 
 def _square(content: str, label: str, class_: str) -> Markup:
     return Markup(
-        element("svg", content, viewBox=f"0 0 {SIDE} {SIDE}", role="img", aria_label=label, class_=class_)
+        element("svg", content, viewBox=f"0 0 {SIDE:g} {SIDE:g}", role="img", aria_label=label, class_=class_)
     )

@@ -160,7 +160,7 @@ def _gallery(analysis: Analysis, images: Thumbnails) -> dict[str, Any]:
     lead = (
         "Every stimulus with its maps. A model's map is coloured by phi: red regions speak for the caption, "
         "blue ones for the foil, the strongest of each map in full colour. Numbers are each region's share "
-        "of the map's magnitudes in percent, which is what RC compares. The spread of a human map is the "
+        "of the map's magnitudes in percent. The spread of a human map is the "
         "number of regions over which attention was in effect shared out."
     )
     return {

@@ -67,9 +67,9 @@ def question_one(analysis: Analysis, summary: Summary, comparisons: Mapping[str,
             paragraph(
                 "RC is Spearman's rank correlation between the magnitude of a model's map and the human "
                 "map of the same stimulus: 1 where they rank all regions alike, 0 where knowing one says "
-                "nothing of the other. The t-test asks whether the mean RC differs from zero. The permutation "
-                "test asks more: whether maps fit the people who saw the same image better than people who "
-                "saw another."
+                "nothing of the other. The t-test asks whether the mean RC differs from zero. The "
+                "permutation test asks more: whether maps fit the people who saw the same image better than "
+                "people who saw another."
             ),
             table_part(_tests(names, summary)),
             heading("RC of the stimuli"),

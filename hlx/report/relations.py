@@ -77,6 +77,7 @@ def accuracy_plot(points: Sequence[ModelPoint | None], what: str) -> Markup:
         f"Mean rank correlation against {what} of {len(found)} models: {said}.",
         around([100 * point.accuracy for point in found], 0.25),
         around(ends, 0.2),
+        left=58,
         height=290,
     )
     plot.axis_x(f"{what}, %", grid=True)

@@ -60,10 +60,10 @@ SCORES = (
 POWER = (
     Asked("n", "stimuli", whole, ("n",)),
     Asked("smallest d", "that is found", digits(number, 2), ("power", "smallest_d")),
-    Asked("d found", "", digits(number, 2), ("cohen_d",)),
+    Asked("d", "Cohen's d_z, of this study", digits(number, 2), ("cohen_d",)),
     Asked("n", "stimuli with an RC and a score", whole, ("rho_n",)),
     Asked("smallest |rho|", "that is found", coefficient, ("power", "smallest_rho")),
-    Asked("rho found", "", coefficient, ("rho",)),
+    Asked("rho", "of this study", coefficient, ("rho",)),
 )
 WALD = (
     Asked(CHI, "", number, ("chi2",)),
@@ -96,7 +96,7 @@ PAIRS = (
 
 @dataclass(frozen=True)
 class Compared:
-    """A test over models: its entry in the summary, and where in it the numbers stand; signs are as printed."""
+    """A test over models: its entry in the summary, where in it the numbers stand, and their signs."""
 
     test: str
     entry: str
@@ -110,7 +110,8 @@ class Compared:
 
 
 OVER_MODELS = (
-    Compared("Analysis of variance", "anova", False, "F", "F", ("df_between", "df_within"), "p", ETA, "eta_squared"),
+    Compared("Analysis of variance", "anova", False, "F", "F", ("df_between", "df_within"), "p",
+             ETA, "eta_squared"),
     Compared("Kruskal\N{EN DASH}Wallis", "anova", False, "H", "kruskal_h", ("df_between",), "kruskal_p"),
     Compared("Repeated-measures analysis of variance", "rm_anova", True, "F", "F", ("df1", "df2"), "p",
              f"partial {ETA}", "partial_eta_squared"),
@@ -140,8 +141,8 @@ def corrections_section(names: Sequence[str], summary: Summary) -> Section:
             row.append(_yes(summary.get("corrections", test, "significant", method)))
         rows.append(row)
     said = (
-        f"Significant: the corrected p is below {_alpha(alpha)}. p of permutation tests is (b+1)/(n+1); all other "
-        "tests are two-sided."
+        f"Significant: the corrected p is below {_alpha(alpha)}. Permutation tests are one-sided, with p = "
+        "(b+1)/(n+1); t-tests and correlations are two-sided."
     )
     groups = [("", 2), *((method, 2) for method in METHODS.values())]
     share = f"{_alpha(alpha)} / {len(tests)} = {_alpha(each)}"
@@ -150,9 +151,9 @@ def corrections_section(names: Sequence[str], summary: Summary) -> Section:
         "Corrected for the number of tests",
         [
             paragraph(
-                f"The study makes {counted(len(tests), 'test')}, so Bonferroni's correction leaves each an alpha of "
-                f"{share}. Bonferroni and Holm bound the probability of a single false positive, "
-                "Benjamini\N{EN DASH}Hochberg the expected share of false ones among all positives."
+                f"The study makes {counted(len(tests), 'test')}, so Bonferroni's correction leaves each an "
+                f"alpha of {share}. Bonferroni and Holm bound the probability of even one false positive, "
+                "Benjamini\N{EN DASH}Hochberg the expected share of false ones among the positives."
             ),
             table_part(Table(said, columns, rows, groups)),
         ],
@@ -160,15 +161,15 @@ def corrections_section(names: Sequence[str], summary: Summary) -> Section:
 
 
 def review_section(names: Sequence[str], summary: Summary) -> Section:
-    """Intervals, effect sizes, power and further tests, question by question; reasons where there are none."""
+    """Intervals, effect sizes, power and further tests, or the reasons where there are none."""
     summary = Summary(_by_place(summary.values))
     return Section(
         "review",
         "What a careful reviewer asks",
         [
             paragraph(
-                "The same questions, asked in other ways. Unless a column says so, p-values of this section are not "
-                "corrected for their number."
+                "The same questions, asked in other ways. Unless a column says so, p-values of this section "
+                "are not corrected for their number."
             ),
             *_maps(names, summary),
             *_scores(names, summary),
@@ -199,8 +200,9 @@ def _scores(names: Sequence[str], summary: Summary) -> list[Part]:
     said = (
         ""
         if bound is None or alpha is None
-        else "A correlation that is not significant is not thereby absent. Equivalence: can |rho| be shown to lie below "
-        f"{_alpha(bound)}? It is where p is below {_alpha(alpha)}. Shown below: the smallest bound for which it is."
+        else "A correlation that is not significant is not thereby absent. Equivalence asks whether |rho| is "
+        f"shown to lie below {_alpha(bound)}, which it is where p is below {_alpha(alpha)}; shown below is the "
+        "smallest bound for which it would be."
     )
     groups = [("", 3), ("95% interval", 2), ("", 1), ("equivalence", 2)]
     caption = (
@@ -216,8 +218,8 @@ def _power(names: Sequence[str], summary: Summary) -> list[Part]:
     if alpha is None or power is None:
         return []
     said = (
-        f"The smallest true effects that a two-sided test at the corrected alpha of {_alpha(alpha)} finds with "
-        f"{100 * power:.0f}% power, beside those found."
+        f"The smallest true effects that two-sided tests at the corrected alpha of {_alpha(alpha)} find with "
+        f"{100 * power:.0f}% power, beside those of this study."
     )
     groups = [("", 1), ("t-test of RC", 3), ("correlation with score", 3)]
     return [heading("Power"), table_part(_of_models(said, POWER, names, summary, groups))]
@@ -242,8 +244,9 @@ def _over_models(summary: Summary) -> list[Part]:
     ]
     dropped = int(summary.value("rm_anova", "dropped") or 0)
     said = paragraph(
-        "The same stimuli are met by all models, yet a one-way analysis of variance, the study's own test, takes "
-        "those of each model for a sample of their own. Tests that pair them set differences between stimuli apart.",
+        "The same stimuli are met by all models, yet the study's own test, a one-way analysis of variance, "
+        "takes those of each model for a sample of their own. Tests that pair them set differences between "
+        "stimuli apart.",
         f"They leave out {stimuli_counted(dropped)} without an RC of every model." if dropped else "",
     )
     rows = [_compared(test, summary) for test in made]
@@ -326,8 +329,8 @@ def _pairs(summary: Summary) -> list[Part]:
     ]
     groups = [("", 2), ("difference of RC", 3), ("paired t-test", 3), ("Wilcoxon", 2), ("equivalence", 3)]
     said = (
-        "Differences of RC, paired by stimulus. Equivalence: is the difference shown to lie within a fifth of the "
-        "differences' standard deviation?"
+        "Differences of RC, paired by stimulus. Equivalence: is their mean shown to lie within a fifth of "
+        "their standard deviation of zero?"
     )
     return [title, table_part(_table(said, "Models", PAIRS, rows, groups))]
 

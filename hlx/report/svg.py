@@ -13,19 +13,21 @@ import numpy as np
 from jaxtyping import Float64
 from markupsafe import Markup, escape
 
-Limits = tuple[float, float]
+Number = int | float
+Limits = tuple[Number, Number]
+Value = str | Number | None
 
 _TICK = 4.0  # its length, and the gap between tick and number
 _BASELINE = 4.0  # a line of text is centred when it is lowered by so much
 
 
-def attributes(**named: str | float | None) -> str:
+def attributes(**named: Value) -> str:
     """XML attributes; an underscore stands for a hyphen, a trailing one for nothing; None is left out."""
     written = ((name.rstrip("_").replace("_", "-"), value) for name, value in named.items())
     return "".join(f' {name}="{escape(_text(value))}"' for name, value in written if value is not None)
 
 
-def element(tag: str, content: str = "", **named: str | float | None) -> str:
+def element(tag: str, content: str = "", **named: Value) -> str:
     """An element; `content` is markup."""
     opened = f"<{tag}{attributes(**named)}"
     return f"{opened}>{content}</{tag}>" if content else f"{opened}/>"
@@ -41,12 +43,12 @@ def ticks(limits: Limits, most: int = 6) -> list[float]:
     return [float(tick) for tick in found if low - slack <= tick <= high + slack]
 
 
-def tick_text(value: float) -> str:
+def tick_text(value: Number) -> str:
     """A tick's number, as short as it can be."""
     return f"{value:z.6g}".replace("-", "\N{MINUS SIGN}")
 
 
-def around(values: Float64[np.ndarray, " n"] | Sequence[float], margin: float = 0.06) -> Limits:
+def around(values: Float64[np.ndarray, " n"] | Sequence[float], margin: Number = 0.06) -> Limits:
     """Limits that hold all finite values with some room; around a single value, one unit."""
     finite = np.asarray(values, float)
     finite = finite[np.isfinite(finite)]
@@ -71,30 +73,35 @@ class Plot:
     label: str
     x: Limits
     y: Limits
-    width: float = 420
-    height: float = 240
-    left: float = 46
-    right: float = 14
-    top: float = 14
-    bottom: float = 42
+    width: Number = 420
+    height: Number = 240
+    left: Number = 46
+    right: Number = 14
+    top: Number = 14
+    bottom: Number = 42
     parts: list[str] = field(default_factory=list)
 
     @cached_property
     def box(self) -> tuple[float, float, float, float]:
         """Left, top, right and bottom of the axes."""
-        return self.left, self.top, self.width - self.right, self.height - self.bottom
+        return (
+            float(self.left),
+            float(self.top),
+            float(self.width - self.right),
+            float(self.height - self.bottom),
+        )
 
-    def across(self, x: float) -> float:
+    def across(self, x: Number) -> float:
         """The drawing's coordinate of a data coordinate."""
         left, _, right, _ = self.box
         return left + (x - self.x[0]) / (self.x[1] - self.x[0]) * (right - left)
 
-    def down(self, y: float) -> float:
+    def down(self, y: Number) -> float:
         """The drawing's coordinate of a data coordinate."""
         _, top, _, bottom = self.box
         return bottom - (y - self.y[0]) / (self.y[1] - self.y[0]) * (bottom - top)
 
-    def add(self, tag: str, content: str = "", **named: str | float | None) -> None:
+    def add(self, tag: str, content: str = "", **named: Value) -> None:
         """An element in the drawing's own coordinates."""
         self.parts.append(element(tag, content, **named))
 
@@ -137,21 +144,21 @@ class Plot:
             points = f"{start} {base}L{points}L{end} {base}z"
         self.add("path", d=f"M{points}", class_=class_)
 
-    def upright(self, x: float, class_: str, low: float | None = None, high: float | None = None) -> None:
+    def upright(self, x: Number, class_: str, low: Number | None = None, high: Number | None = None) -> None:
         """A vertical line, over the whole height unless told otherwise."""
         bottom, top = (
             self.down(y) for y in (self.y[0] if low is None else low, self.y[1] if high is None else high)
         )
         self.add("path", d=f"M{_text(self.across(x))} {_text(bottom)}V{_text(top)}", class_=class_)
 
-    def level(self, y: float, class_: str, low: float | None = None, high: float | None = None) -> None:
+    def level(self, y: Number, class_: str, low: Number | None = None, high: Number | None = None) -> None:
         """A horizontal line, over the whole width unless told otherwise."""
         start, end = (
             self.across(x) for x in (self.x[0] if low is None else low, self.x[1] if high is None else high)
         )
         self.add("path", d=f"M{_text(start)} {_text(self.down(y))}H{_text(end)}", class_=class_)
 
-    def bar(self, low: float, high: float, height: float, class_: str) -> None:
+    def bar(self, low: Number, high: Number, height: Number, class_: str) -> None:
         """A bar of a histogram, from y = 0."""
         left, right = self.across(low), self.across(high)
         top, bottom = self.down(height), self.down(0)
@@ -159,7 +166,9 @@ class Plot:
             "rect", x=left, y=top, width=max(right - left - 0.5, 0.5), height=bottom - top, class_=class_
         )
 
-    def write(self, x: float, y: float, text: str, class_: str = "", dx: float = 0, dy: float = 0) -> None:
+    def write(
+        self, x: Number, y: Number, text: str, class_: str = "", dx: Number = 0, dy: Number = 0
+    ) -> None:
         """A line of text; its class says how it is aligned: start (default), middle or end."""
         self._write(self.across(x) + dx, self.down(y) + dy, text, class_)
 
@@ -172,14 +181,14 @@ class Plot:
             )
         )
 
-    def _write(self, x: float, y: float, text: str, class_: str) -> None:
+    def _write(self, x: Number, y: Number, text: str, class_: str) -> None:
         self.add("text", str(escape(text)), x=x, y=y, class_=class_ or None)
 
 
 SHAPES = ("circle", "square", "triangle", "diamond", "cross", "plus")
 
 
-def shape(kind: int, x: float, y: float, size: float = 3.6) -> str:
+def shape(kind: int, x: Number, y: Number, size: Number = 3.6) -> str:
     """The path of the mark number `kind` of `SHAPES`, which start over, in a drawing's coordinates."""
     r, d = size, 1.25 * size
     name = SHAPES[kind % len(SHAPES)]
@@ -194,7 +203,7 @@ def shape(kind: int, x: float, y: float, size: float = 3.6) -> str:
     return f"M{_text(x)} {_text(y)}{moves[name]}"
 
 
-def _text(value: str | float) -> str:
+def _text(value: str | Number) -> str:
     """A coordinate to a tenth of a unit, or a text as it is."""
     if isinstance(value, str):
         return value
