@@ -218,3 +218,11 @@ def test_bad_input_is_refused() -> None:
     }.items():
         with pytest.raises(InputError, match=message):
             call()
+
+
+def test_differences_that_are_equal_tie_whatever_their_scale() -> None:
+    matrix = np.array([[0.3, 0.1], [0.3, 0.5], [0.7, 0.1], [0.2, 0.2], [0.9, 0.4]])
+    for scale in (1.0, 1e-9, 3e11):
+        (found,) = paired_differences(scale * matrix, ["A", "B"])
+        # |d| is .2, .2, .6 and .5, without the zero: ranks 1.5, 1.5, 4 and 3; the second is negative.
+        assert found.test.wilcoxon is not None and found.test.wilcoxon.w_plus == 8.5

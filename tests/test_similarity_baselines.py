@@ -136,15 +136,22 @@ def test_opposite_people() -> None:
 
 
 @pytest.mark.parametrize("name", [measure.name for measure in MEASURES.values() if not measure.needs_clicks])
-def test_leave_one_out_is_one_person_against_the_others(name: str) -> None:
+def test_leave_one_out_is_the_others_as_a_model_of_one(name: str) -> None:
     maps, grid = people(5, 2.0), Grid(4, 4)
     expected = [
-        MEASURES[name].function(maps[[i]], np.delete(maps, i, axis=0).mean(axis=0)[None], grid)[0]
+        MEASURES[name].function(np.delete(maps, i, axis=0).mean(axis=0)[None], maps[[i]], grid)[0]
         for i in range(5)
     ]
     assert leave_one_out(maps, name, grid) == pytest.approx(np.mean(expected))
     if name != "EMD":
         assert leave_one_out(maps, name) == leave_one_out(maps, name, grid)
+
+
+def test_places_that_one_person_left_out_cost_the_others_little() -> None:
+    maps = people(6, 0.2)
+    maps[:, :8] *= np.arange(6)[:, None] != np.arange(8) % 6  # everyone has been everywhere but in one place
+    found = leave_one_out(maps / maps.sum(axis=1, keepdims=True), "KLDiv")
+    assert 0 < found < 1  # the other way round, each empty cell costs 36 times the others' share of it
 
 
 def test_people_who_agree_are_a_higher_ceiling() -> None:

@@ -18,7 +18,7 @@ _NONE = "-"
 _ARROWS = {"higher": "↑", "lower": "↓"}
 _SHOWN = {"absolute": "|phi|", "positive": "the positive part of phi", "signed": "signed phi"}
 _CEILINGS = {
-    "leave-one-out": "leave-one-out: each participant as a model of the others",
+    "leave-one-out": "leave-one-out: the mean map of the other participants as a model of each",
     "split-half": "split-half: correlation of halves of the participants, stepped up to all (Spearman-Brown)",
 }
 

@@ -18,8 +18,8 @@ from hlx.similarity import MEASURES, Measure, centre_gaussian, mean_of_others, p
 from hlx.similarity import magnitude as magnitude_of
 from hlx.wording import examples, stimuli_counted
 
-MOST_OFFSETS = 99
-"""Of up to 100 stimuli all mismatched pairs are compared, of more so many for each."""
+MOST_PAIRS, FEWEST_OFFSETS = 10_000, 9
+"""Of up to 100 stimuli all mismatched pairs are compared, of more so many, but so many for each stimulus."""
 
 
 def compare(
@@ -78,7 +78,7 @@ def _result(
 ) -> MeasureResult:
     places = np.arange(len(maps))
     shuffled = []
-    for offset in range(1, min(len(maps) - 1, MOST_OFFSETS) + 1):
+    for offset in range(1, min(len(maps) - 1, max(FEWEST_OFFSETS, MOST_PAIRS // len(maps))) + 1):
         partners = np.empty_like(places)
         partners[order] = np.roll(order, -offset)
         shuffled.append(people.measured(measure, maps, partners))

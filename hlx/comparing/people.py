@@ -25,7 +25,7 @@ CORRELATIONS = ("RC", "CC")
 """What Spearman-Brown holds for."""
 
 LEAVE_ONE_OUT, SPLIT_HALF = CEILINGS = ("leave-one-out", "split-half")
-"""Kinds of ceilings: how one rater does as a model of the others, and half of them as one of the rest."""
+"""Kinds of ceilings: the other raters' mean map as a model of each, and how reliable the mean of all is."""
 
 
 @dataclass(frozen=True, eq=False)

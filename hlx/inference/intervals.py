@@ -23,6 +23,9 @@ RESAMPLES = 9_999
 ROUNDING = 8 * float(np.finfo(np.float64).eps)
 """Of the largest number in a sample: what differs by less does not differ."""
 
+BATCH_NUMBERS = 2**20
+"""So many numbers of resamples are held at once; the interval does not depend on it."""
+
 FIELLER = 1.06
 """Variance of Fisher's z of Spearman's rho, times n - 3 (Fieller, Hartley & Pearson 1957, "Tests for rank
 correlation coefficients. I"); of Pearson's r it is 1."""
@@ -93,6 +96,7 @@ def bootstrap_interval(
             paired=len(samples) > 1,
             vectorized=True,
             n_resamples=resamples,
+            batch=max(1, BATCH_NUMBERS // len(samples[0])),
             confidence_level=level,
             method="BCa",
             rng=np.random.default_rng(seed),

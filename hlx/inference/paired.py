@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import ceil, log10
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Float64, Shaped
 
 from hlx.errors import InputError
 from hlx.inference.corrections import holm
 from hlx.inference.one_sample import OneSampleTest, one_sample_t
 from hlx.inference.samples import paired_samples
+
+TIE_DIGITS = 12
+"""Of the largest value: differences that are equal so far tie in their ranks, as in exact arithmetic."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,18 @@ def paired_differences(matrix: Shaped[np.ndarray, ...], names: Sequence[str]) ->
     tests = []
     for i, j in pairs:
         first, second = paired_samples(matrix[:, i], matrix[:, j], f"{names[i]} and {names[j]}")
-        tests.append(one_sample_t(first - second))
+        tests.append(one_sample_t(_differences(first, second)))
     corrected = holm([test.p for test in tests])
     by_rank = holm([None if test.wilcoxon is None else test.wilcoxon.p for test in tests])
     return [
         PairedDifference(names[i], names[j], test, p, by_rank_p)
         for (i, j), test, p, by_rank_p in zip(pairs, tests, corrected, by_rank, strict=True)
     ]
+
+
+def _differences(
+    first: Float64[np.ndarray, " n"], second: Float64[np.ndarray, " n"]
+) -> Float64[np.ndarray, " n"]:
+    """first - second, without the last digits, in which .3 - .1 and .5 - .3 differ."""
+    largest = float(max(np.abs(first).max(), np.abs(second).max()))
+    return np.round(first - second, TIE_DIGITS - ceil(log10(largest))) if largest > 0 else first - second

@@ -43,7 +43,7 @@ RC_DIGITS = 4
 BASELINES = ("uniform", "centre", "other people")
 
 CEILINGS = {
-    "leave-one-out": "each person as a model of the others",
+    "leave-one-out": "the mean map of the other people as a model of each",
     "split-half": "correlation of halves of the people, stepped up to all (Spearman and Brown)",
 }
 """Kinds of noise ceilings, and what they are."""

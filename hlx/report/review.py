@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from hlx.inference import SMALL_D
 from hlx.report.numbers import MINUS, UNDEFINED, coefficient, interval, number, probability
 from hlx.report.parts import Part, Section, heading, paragraph, table_part
 from hlx.report.tables import Cell, Column, Summary, Table, digits, model_cell, text, whole
@@ -115,8 +116,7 @@ OVER_MODELS = (
     Compared("Kruskal\N{EN DASH}Wallis", "anova", False, "H", "kruskal_h", ("df_between",), "kruskal_p"),
     Compared("Repeated-measures analysis of variance", "rm_anova", True, "F", "F", ("df1", "df2"), "p",
              f"partial {ETA}", "partial_eta_squared"),
-    Compared("the same, Greenhouse\N{EN DASH}Geisser", "rm_anova", True, "F", "F", ("df1", "df2"), "p_gg",
-             "\N{GREEK SMALL LETTER EPSILON}", "epsilon"),
+    Compared("the same, Greenhouse\N{EN DASH}Geisser", "rm_anova", True, "F", "F", ("df1", "df2"), "p_gg"),
     Compared("Friedman", "friedman", True, CHI, "chi2", ("df",), "p", "Kendall's W", "kendall_w"),
 )  # fmt: skip
 
@@ -201,7 +201,7 @@ def _scores(names: Sequence[str], summary: Summary) -> list[Part]:
         ""
         if bound is None or alpha is None
         else "A correlation that is not significant is not thereby absent. Equivalence asks whether |rho| is "
-        f"shown to lie below {_alpha(bound)}, which it is where p is below {_alpha(alpha)}; shown below is the "
+        f"shown to lie below {_alpha(bound)}, as it is where p is below {_alpha(alpha)}; shown below is the "
         "smallest bound for which it would be."
     )
     groups = [("", 3), ("95% interval", 2), ("", 1), ("equivalence", 2)]
@@ -229,11 +229,11 @@ def _over_models(summary: Summary) -> list[Part]:
     """Independent groups beside repeated measures."""
     title = heading("RQ2.2: differences between models")
     reasons = _reasons(summary, "anova", "rm_anova", "friedman")
-    # Two models leave nothing to correct for: epsilon is 1.
-    skipped = "p_gg" if summary.value("rm_anova", "df1") == 1 else None
-    made = [test for test in OVER_MODELS if summary.get(test.entry) and test.p != skipped]
+    # Two models leave Greenhouse and Geisser nothing to correct: epsilon is 1.
+    spherical, epsilon = summary.value("rm_anova", "df1") == 1, summary.value("rm_anova", "epsilon")
+    made = [test for test in OVER_MODELS if summary.get(test.entry) and not (spherical and test.p == "p_gg")]
     if not made:
-        return [title, *reasons]
+        return [title, *reasons] if reasons else []
     columns = [
         Column("Test", left=True),
         Column("stimuli", "independent: those of each model a sample of their own; paired: the same for all"),
@@ -248,6 +248,9 @@ def _over_models(summary: Summary) -> list[Part]:
         "takes those of each model for a sample of their own. Tests that pair them set differences between "
         "stimuli apart.",
         f"They leave out {stimuli_counted(dropped)} without an RC of every model." if dropped else "",
+        ""
+        if spherical or epsilon is None
+        else f"Greenhouse and Geisser's epsilon, by which they multiply both df, is {coefficient(epsilon)}.",
     )
     rows = [_compared(test, summary) for test in made]
     return [title, said, table_part(Table("Do models differ in RC?", columns, rows)), *reasons]
@@ -259,7 +262,7 @@ def _compared(test: Compared, summary: Summary) -> list[Cell]:
         text(test.test),
         Cell("paired" if test.repeated else "independent"),
         summary.cell(lambda value: f"{test.sign} = {number(value)}", test.entry, test.statistic),
-        Cell(UNDEFINED if None in df else ", ".join(map(whole, df))),
+        Cell(UNDEFINED if None in df else ", ".join(f"{value:.0f}" for value in df)),
         summary.cell(probability, test.entry, test.p),
         summary.cell(lambda value: f"{test.effect_sign} = {coefficient(value)}", test.entry, test.effect),
     ]
@@ -295,6 +298,7 @@ def _mixed_model(summary: Summary) -> list[Part]:
         ]
         for place, one in summary.get("mixed_model", "coefficients").items()
     ]
+    groups = [("", 3), ("95% interval", 2), ("", 2)]
     return [
         title,
         said,
@@ -303,7 +307,8 @@ def _mixed_model(summary: Summary) -> list[Part]:
             "No Wald test is defined.",
         ),
         *_known(
-            _table("Fixed effects, as differences of RC.", "Effect", FIXED, effects), "No effect is defined."
+            _table("Fixed effects, as differences of RC.", "Effect", FIXED, effects, groups),
+            "No effect is defined.",
         ),
     ]
 
@@ -329,8 +334,8 @@ def _pairs(summary: Summary) -> list[Part]:
     ]
     groups = [("", 2), ("difference of RC", 3), ("paired t-test", 3), ("Wilcoxon", 2), ("equivalence", 3)]
     said = (
-        "Differences of RC, paired by stimulus. Equivalence: is their mean shown to lie within a fifth of "
-        "their standard deviation of zero?"
+        "Differences of RC, paired by stimulus. Equivalence: is their mean shown to lie within "
+        f"{SMALL_D:g} standard deviations of zero?"
     )
     return [title, table_part(_table(said, "Models", PAIRS, rows, groups))]
 

@@ -56,7 +56,7 @@ def split_half(
 def leave_one_out(
     rater_values: Float64[np.ndarray, "r n"], measure: str = "RC", grid: Grid | None = None
 ) -> float:
-    """How well one person does as a model of the others: mean over raters of measure(rater, mean of others).
+    """How well people predict one more: mean over raters of measure(mean map of the others, the rater's).
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def leave_one_out(
     if len(rater_values) < 2:
         return float("nan")
     others = mean_of_others(rater_values)
-    return _mean_defined(MEASURES[measure].function(rater_values, others, grid or _any_grid(rater_values)))
+    return _mean_defined(MEASURES[measure].function(others, rater_values, grid or _any_grid(rater_values)))
 
 
 def spearman_brown(correlation: float) -> float:
