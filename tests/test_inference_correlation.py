@@ -188,10 +188,10 @@ def test_correlations_over_models() -> None:
     assert found.spearman.n == found.pearson.n == 3 and found.spearman.dropped == 1
     assert found.spearman.coefficient == pytest.approx(-1)
     assert found.pearson.coefficient == pytest.approx(stats.pearsonr(rc[[0, 1, 3]], accuracy[[0, 1, 3]])[0])
-    for k, said in ((0, "0 models"), (1, "1 model have"), (2, "2 models have")):
+    for k, said in ((0, "0 models have"), (1, "1 model has"), (2, "2 models have")):
         reason = correlation_over_models(rc[:k], accuracy[:k])
         assert isinstance(reason, Unavailable) and "at least 3" in reason.reason
-        assert said.removesuffix(" have") in reason.reason
+        assert f"{said} both values" in reason.reason
 
 
 def test_bad_input_is_refused() -> None:

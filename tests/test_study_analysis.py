@@ -17,6 +17,8 @@ from hlx.humans import HumanMap, HumanMaps
 from hlx.model_maps import ModelMaps
 from hlx.regions import Grid
 from hlx.study import Analysis, Benchmark, Study, StudyModel, analysis_text, analyze, read_study
+from hlx.study.columns import bounded, p_is
+from hlx.study.over_models import over_models
 
 GRID = Grid(3, 3)
 PHENOMENA = ("existence", "relations", "actions")
@@ -258,8 +260,19 @@ def test_constant_maps_are_left_out_counted_and_said(human: bool) -> None:
     assert (second["n"], second["rc_undefined"], second["rho_n"]) == (19, 1, 19)
     assert np.isnan(analysis.models["second"].rc).nonzero()[0].tolist() == [3]
     assert (entry(analysis, "first")["n"], found["rm_anova"]["n"]) == (19 if human else 20, 19)
-    assert "second: RC is undefined for 1 stimulus (s03)" in " ".join(found["notes"])
-    assert sum("first: RC is undefined" in note for note in found["notes"]) == human
+    undefined = [note for note in found["notes"] if "RC is undefined" in note]
+    assert undefined == [
+        "RC is undefined for 1 stimulus (s03) whose human map is constant; left out of all models' tests"
+        if human
+        else "second: RC is undefined for 1 stimulus (s03) whose map of the model is constant; left out of its "
+        "tests"
+    ]
+    assert (second["emd_n"], entry(analysis, "first")["emd_n"]) == (20, 20)
+    others = [note for note in found["notes"] if note not in undefined]
+    assert [note.partition(";")[0] for note in others] == [
+        f"{name}: mean EMD is of 20 stimuli, mean RC of 19"
+        for name in (("first", "second") if human else ("second",))
+    ]
     # As if the stimulus had never been there.
     without = replace(study, stimuli=tuple(name for name in study.stimuli if name != "s03"))
     again = entry(analyze(without, shuffles=300), "second")
@@ -267,6 +280,73 @@ def test_constant_maps_are_left_out_counted_and_said(human: bool) -> None:
         assert second[key] == pytest.approx(again[key], rel=1e-12)
     row = next(row for row in analysis.rows() if (row["stimulus"], row["model"]) == ("s03", "second"))
     assert row["rc"] is None and row["emd"] is not None
+
+
+def test_a_map_of_nothing_has_no_emd_either() -> None:
+    analysis = analyze(changed(study_of(1), 0, "s03", np.zeros(9)), shuffles=10)
+    found = entry(analysis, "first")
+    assert (found["n"], found["emd_n"]) == (19, 19)
+    assert not any("EMD" in note for note in analysis.summary["notes"])
+
+
+@pytest.mark.parametrize("n", [3, 4])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_perfect_order_of_few_stimuli_is_not_significant(n: int, sign: int) -> None:
+    study = study_of(2, n)
+    models = []
+    for name, model in zip(MODELS, study.models, strict=False):
+        rc = analyze(study, shuffles=5).models[name].rc
+        f = dict(zip(study.stimuli, (sign * rc).tolist(), strict=True))
+        models.append(replace(model, maps=replace(model.maps, f=f)))
+    analysis = analyze(replace(study, models=tuple(models)), shuffles=50)
+    for name in MODELS[:2]:
+        found = entry(analysis, name)
+        assert found["rho"] == pytest.approx(sign) and found["rho_p"] == pytest.approx(0, abs=1e-6)
+        assert found["rho_p_exact"] == pytest.approx(2 / {3: 6, 4: 24}[n])
+        one = analysis.summary["corrections"][f"{name}: correlation with f"]
+        assert one["p"] == found["rho_p_exact"] and not any(one["significant"].values())
+    text = analysis_text(analysis)
+    assert "exact p" in text and "correlations of few stimuli exact" in text
+
+
+def test_the_exact_p_is_of_few_stimuli_alone() -> None:
+    analysis = analyze(study_of(1, 9), shuffles=10)
+    found = entry(analysis, "first")
+    assert found["rho_p_exact"] is None
+    assert analysis.summary["corrections"]["first: correlation with f"]["p"] == found["rho_p"]
+    assert "exact" not in analysis_text(analysis)
+
+
+def test_both_correlations_over_models_have_an_exact_p() -> None:
+    analysis = analyze(study_of(4), shuffles=10)
+    text = " ".join(analysis_text(analysis).split())
+    for one in analysis.summary["accuracy_vs_rc"].values():
+        for kind, sign in (("spearman", "rho"), ("pearson", "r")):
+            known = one[kind]
+            assert f"{sign} = {bounded(known['coefficient'])}, exact {p_is(known['p_exact'])}" in text
+
+
+def test_models_that_differ_by_a_constant_have_a_reason_for_it() -> None:
+    rc = np.array([[0.5, 0.25], [0.75, 0.5], [1.0, 0.75]])
+    found, missing = over_models(rc, MODELS[:2], None, 0.05, 0)
+    assert found["rm_anova"] is None and found["friedman"]["p"] < 0.1
+    assert missing["rm_anova"] == "undefined, as the models differ by the same on every stimulus"
+    assert "friedman" not in missing
+
+
+def test_models_that_do_not_differ_have_a_reason_for_it() -> None:
+    study = study_of(2)
+    maps = study.models[0].maps
+    twin = replace(study.models[1], maps=replace(study.models[1].maps, values=maps.values))
+    analysis = analyze(replace(study, models=(study.models[0], twin)), shuffles=10)
+    found = analysis.summary
+    why = "undefined, as the models do not differ on any stimulus"
+    for key in ("rm_anova", "friedman"):
+        assert found[key] is None and found["unavailable"][key] == why
+    text = " ".join(analysis_text(analysis).split())
+    assert f"repeated-measures ANOVA, Friedman: not computed: {why}" in text
+    assert "F(1, 19) = -" not in text and "chi2(1) = -" not in text
+    json.dumps(found, allow_nan=False)
 
 
 def test_a_model_of_constant_maps_is_refused() -> None:

@@ -167,8 +167,22 @@ def test_results_of_hlx_are_read(tmp_path: Path, where: str) -> None:
         assert model.benchmark is not None and model.benchmark.own_stimuli
         np.testing.assert_array_equal(sorted(model.benchmark.f), sorted(expected))
         assert set(model.benchmark.phenomena) == {"existence"}
-    assert "A" in note(study, "the stimuli's own scores normalise f")
+    assert note(study, "the stimuli's own scores normalise f").endswith("accuracy: all 12 scored stimuli")
     assert not read_study(tmp_path, pictures=False).images
+
+
+def test_own_scores_say_how_many_they_are(tmp_path: Path) -> None:
+    write_published(tmp_path, ("A", "B"), benchmark=False)
+    for file in ("human_maps.csv", "scores_stimuli_B.csv"):
+        (tmp_path / file).unlink()
+    write_people(tmp_path, NAMES[:9])
+    write_scores(tmp_path / "scores_stimuli_B.csv", 5, NAMES[:9])
+    study = read_study(tmp_path)
+    assert [len(model.benchmark.f) for model in study.models if model.benchmark is not None] == [12, 9]
+    assert note(study, "A: no scores").endswith(
+        "all 12 scored stimuli, also the 3 that lack a human map or a model's"
+    )
+    assert note(study, "B: no scores").endswith(": all 9 scored stimuli")
 
 
 def test_both_kinds_mix(tmp_path: Path) -> None:
@@ -368,3 +382,13 @@ def test_the_reference_study_is_read(shared: Path) -> None:
     assert [model.name for model in study.models] == ["CLIP", "FLAVA"]
     assert "92 of 99 stimuli analysed" in note(study, "7 without a human map")
     assert all(model.benchmark is not None and len(model.benchmark.f) == 2637 for model in study.models)
+
+
+def test_the_reference_study_without_a_benchmark(shared: Path, tmp_path: Path) -> None:
+    for path in (shared / "thesis").glob("*.csv"):
+        if not path.name.startswith("scores_valse_"):
+            (tmp_path / path.name).symlink_to(path)
+    study = read_study(tmp_path, pictures=False)
+    assert len(study.stimuli) == 92
+    assert all(model.benchmark is not None and len(model.benchmark.f) == 99 for model in study.models)
+    assert "CLIP, FLAVA" in note(study, "all 99 scored stimuli, also the 7 that lack a human map")

@@ -11,6 +11,7 @@ from jaxtyping import Float64, Shaped
 from hlx.inference.intervals import RESAMPLES, Interval, bootstrap_interval, fisher_interval
 from hlx.inference.samples import paired_samples
 from hlx.inference.undefined import Unavailable, defined, quiet
+from hlx.wording import counted
 
 Values = Float64[np.ndarray, "*resamples n"]
 
@@ -97,10 +98,8 @@ def correlation_over_models(
     """Correlate two numbers per model, such as mean RC and accuracy; a reason for fewer than 3 models."""
     known = int(np.count_nonzero(~np.isnan(x) & ~np.isnan(y)))
     if known < 3:
-        models = "1 model" if known == 1 else f"{known} models"
-        return Unavailable(
-            f"a correlation over models needs at least 3 of them, and {models} have both values"
-        )
+        have = f"{counted(known, 'model')} {'has' if known == 1 else 'have'}"
+        return Unavailable(f"a correlation over models needs at least 3 of them, and {have} both values")
     return CorrelationOverModels(spearman(x, y, seed=seed), pearson(x, y, seed=seed))
 
 

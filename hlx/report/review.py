@@ -55,6 +55,7 @@ SCORES = (
     Asked("BCa", f"95%: {BCA}", ENDS, ("rho_ci",)),
     Asked("Fisher", "95%, from Fisher's z", ENDS, ("rho_ci_fisher",)),
     Asked("p, one-sided", "that rho is above zero", probability, ("rho_p_greater",)),
+    Asked("exact p", "two-sided, from all pairings of RC and score", probability, ("rho_p_exact",)),
     Asked("p", "the larger of two one-sided tests' p", probability, ("rho_equivalence", "p")),
     Asked("shown below", "smallest bound of |rho|", coefficient, ("rho_equivalence", "smallest_bound")),
 )
@@ -144,6 +145,8 @@ def corrections_section(names: Sequence[str], summary: Summary) -> Section:
         f"Significant: the corrected p is below {_alpha(alpha)}. Permutation tests are one-sided, with p = "
         "(b+1)/(n+1); t-tests and correlations are two-sided."
     )
+    if any(summary.value("models", name, "rho_p_exact") is not None for name in names):
+        said += " Correlations of few stimuli have an exact p, from all pairings of RC and score."
     groups = [("", 2), *((method, 2) for method in METHODS.values())]
     share = f"{_alpha(alpha)} / {len(tests)} = {_alpha(each)}"
     return Section(
@@ -204,12 +207,15 @@ def _scores(names: Sequence[str], summary: Summary) -> list[Part]:
         f"shown to lie below {_alpha(bound)}, as it is where p is below {_alpha(alpha)}; shown below is the "
         "smallest bound for which it would be."
     )
-    groups = [("", 3), ("95% interval", 2), ("", 1), ("equivalence", 2)]
+    # Of up to 8 stimuli alone; a study of more has no use for the column.
+    exact = any(summary.value("models", name, "rho_p_exact") is not None for name in known)
+    asked = [one for one in SCORES if exact or one.keys != ("rho_p_exact",)]
+    groups = [("", 3), ("95% interval", 2), ("", 2 if exact else 1), ("equivalence", 2)]
     caption = (
         "Spearman's rho of RC and score over stimuli: its intervals, and whether it is shown to be small."
     )
     parts = [title, *([paragraph(said)] if said else [])]
-    return [*parts, table_part(_of_models(caption, SCORES, names, summary, groups))]
+    return [*parts, table_part(_of_models(caption, asked, names, summary, groups))]
 
 
 def _power(names: Sequence[str], summary: Summary) -> list[Part]:

@@ -178,15 +178,28 @@ def _phenomena(study: Study) -> Sequence[str] | None:
 
 def _notes(study: Study, measured: Mapping[str, MeasuredModel]) -> list[str]:
     notes = []
+    humans = next(iter(measured.values())).constant_human
+    flat = [name for name, one in zip(study.stimuli, humans, strict=True) if one]
+    if flat:
+        notes.append(
+            f"RC is undefined for {stimuli_counted(len(flat))} ({examples(flat)}) whose human map is "
+            "constant; left out of all models' tests"
+        )
     for name, one in measured.items():
-        constant = [stimulus for stimulus, rc in zip(study.stimuli, one.rc, strict=True) if np.isnan(rc)]
+        constant = [stimulus for stimulus, is_so in zip(study.stimuli, one.constant, strict=True) if is_so]
         if constant:
             notes.append(
-                f"{name}: RC is undefined for {stimuli_counted(len(constant))} ({examples(constant)}), where "
-                "the map or the human map is constant; left out of its tests"
+                f"{name}: RC is undefined for {stimuli_counted(len(constant))} ({examples(constant)}) whose "
+                "map of the model is constant; left out of its tests"
             )
-        if np.isnan(one.emd).all():
+        with_rc, with_emd = (int(np.count_nonzero(~np.isnan(values))) for values in (one.rc, one.emd))
+        if with_emd == 0:
             notes.append(f"{name}: EMD is undefined, it compares maps without negative values")
+        elif with_emd != with_rc:
+            notes.append(
+                f"{name}: mean EMD is of {stimuli_counted(with_emd)}, mean RC of {with_rc:,}; constant maps "
+                "have an EMD unless they are zero"
+            )
         if one.model.benchmark is not None and one.model.benchmark.deviation == 0:
             notes.append(f"{name}: all scores of the benchmark are equal, so f cannot be normalised by them")
     return notes

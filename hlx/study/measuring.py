@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from hlx.errors import InputError
 from hlx.inference import FEWEST_STIMULI, PairingTest, pairing_test
@@ -26,6 +26,8 @@ class MeasuredModel:
     f : float64 (n,), score(caption) - score(foil); NaN where not known.
     normalised_f : float64 (n,), f over its standard deviation on the benchmark.
     pairing : the permutation test of the stimuli with a defined RC.
+    constant, constant_human : bool (n,), stimuli whose map of the model, or human map, is constant: those
+        without an RC.
     """
 
     model: StudyModel
@@ -34,6 +36,8 @@ class MeasuredModel:
     f: Float64[np.ndarray, " n"]
     normalised_f: Float64[np.ndarray, " n"]
     pairing: PairingTest
+    constant: Bool[np.ndarray, " n"]
+    constant_human: Bool[np.ndarray, " n"]
 
 
 def human_values(study: Study) -> Float64[np.ndarray, "n k"]:
@@ -58,8 +62,9 @@ def measure(
     if defined.sum() < FEWEST_STIMULI:
         raise InputError(
             f"{model.maps.source or model.name}: RC is defined for {stimuli_counted(int(defined.sum()))} of "
-            f"{len(rc):,}, the other maps are constant; at least {FEWEST_STIMULI} are needed"
+            f"{len(rc):,}, the others' maps or human maps are constant; at least {FEWEST_STIMULI} are needed"
         )
+    undefined = np.isnan(matrix)
     emd = MEASURES["EMD"]
     # One signed map in many may happen to have no negative value.
     has_mass = kind != "signed" or not emd.needs_mass
@@ -72,4 +77,7 @@ def measure(
         f=f,
         normalised_f=f / deviation if deviation > 0 else np.full(len(f), np.nan),
         pairing=pairing_test(matrix[np.ix_(defined, defined)], shuffles=shuffles, seed=seed, threads=threads),
+        # At least 3 maps of each kind vary, so only a constant one has no correlation with any.
+        constant=undefined.all(axis=1),
+        constant_human=undefined.all(axis=0),
     )

@@ -40,8 +40,10 @@ def model_entry(
     permutation_p, permutation_p_corrected : b/n, the study's, and (b+1)/(n+1), of the pairing test; both are
         one-sided, permutation_p_two_sided is not. permutation_exceeding is b; permutation_null_mean,
         permutation_null_sd and permutation_z are of the shuffled means.
-    emd_mean : earth mover's distance in grid cells.
-    rho, rho_n, rho_p, rho_p_greater : Spearman's correlation of RC and f over stimuli with both.
+    emd_mean, emd_n : earth mover's distance in grid cells, and stimuli that have one.
+    rho, rho_n, rho_p, rho_p_greater : Spearman's correlation of RC and f over stimuli with both; p from
+        Student's t, as the study has it, which is 0 for |rho| = 1.
+    rho_p_exact : two-sided, from all pairings; None for more than 8 stimuli. Corrections take it for rho_p.
     rho_ci, rho_ci_fisher : 95%, BCa and Fisher's z.
     rho_equivalence : two one-sided tests of rho against a small correlation.
     score_sd, score_items, scores_of_own_stimuli : deviation (ddof 0) of f on the benchmark, its items, and
@@ -75,6 +77,7 @@ def model_entry(
         "permutation_null_sd": pairing.null_sd,
         "permutation_z": pairing.z,
         "emd_mean": float(known_emd.mean()) if len(known_emd) else None,
+        "emd_n": len(known_emd),
         **_correlation(correlation, alpha),
         **_scores(measured.model.benchmark),
         "power": {
@@ -100,6 +103,7 @@ def _correlation(found: Correlation | None, alpha: float) -> dict[str, Any]:
         "rho_n": 0 if found is None else found.n,
         "rho_p": None if found is None else found.p,
         "rho_p_greater": None if found is None else found.p_greater,
+        "rho_p_exact": None if found is None else found.p_exact,
         "rho_ci": None if found is None else ends(found.bca),
         "rho_ci_fisher": None if found is None else ends(found.fisher),
         "rho_equivalence": None if equivalence is None else asdict(equivalence),

@@ -11,7 +11,9 @@ from jaxtyping import Float64
 
 from hlx.errors import InputError
 from hlx.inference import (
+    Friedman,
     PairedDifference,
+    RepeatedMeasuresAnova,
     Unavailable,
     bca_interval,
     correlation_over_models,
@@ -25,6 +27,8 @@ from hlx.inference import (
 from hlx.study.model_summary import ends
 
 SINGLE = "a study of one model has no differences between models"
+SAME = "undefined, as the models do not differ on any stimulus"
+ALIKE = "undefined, as the models differ by the same on every stimulus"
 
 
 def over_models(
@@ -37,15 +41,16 @@ def over_models(
     """Tests over models by key, and the reasons of those that are null.
 
     anova : one-way, of stimuli as independent groups, as in the study; with Kruskal and Wallis's test.
-    rm_anova, friedman : of the same stimuli met by all models; over stimuli with every RC.
+    rm_anova, friedman : of the same stimuli met by all models; over stimuli with every RC. None where their
+        statistic is undefined, since models do not differ or all stimuli have the same differences.
     mixed_model : RC ~ model + phenomenon + (1 | stimulus), or without phenomenon where `phenomena` is None.
     pairwise : for every two models the mean difference of RC, its interval, paired test, effect size d_z and
         equivalence test; empty for a single model.
     """
     tests: dict[str, Callable[[], Any]] = {
         "anova": lambda: one_way_anova(list(rc.T)),
-        "rm_anova": lambda: rm_anova(rc),
-        "friedman": lambda: friedman(rc),
+        "rm_anova": lambda: _defined(rm_anova(rc), rc),
+        "friedman": lambda: _defined(friedman(rc), rc),
         "mixed_model": lambda: mixed_model(rc, names, phenomena),
     }
     if len(names) < 2:
@@ -69,6 +74,16 @@ def _made(test: Callable[[], Any]) -> Any:
         return test()
     except InputError as error:
         return Unavailable(str(error))
+
+
+def _defined(
+    found: RepeatedMeasuresAnova | Friedman | None, rc: Float64[np.ndarray, "n models"]
+) -> RepeatedMeasuresAnova | Friedman | Unavailable:
+    """A test whose statistic is a number; otherwise why it is none."""
+    if found is not None and found.p is not None:
+        return found
+    complete = rc[~np.isnan(rc).any(axis=1)]
+    return Unavailable(ALIKE if np.ptp(complete, axis=1).any() else SAME)
 
 
 def accuracy_against_rc(

@@ -15,7 +15,7 @@ from hlx.study.layout import StudyFiles, study_files
 from hlx.study.scores import own_benchmark, read_benchmarks, stimulus_scores
 from hlx.study.study import Benchmark, Study, StudyModel
 from hlx.study.thumbnails import thumbnails
-from hlx.wording import examples, stimuli_counted
+from hlx.wording import counted, examples, stimuli_counted
 
 
 def read_study(folder: str | Path, *, images: str | Path | None = None, pictures: bool = True) -> Study:
@@ -50,7 +50,7 @@ def read_study(folder: str | Path, *, images: str | Path | None = None, pictures
     about, image_files = _about(files, humans, maps, notes)
     f = {model.name: _f(model, files, stimuli, notes) for model in maps}
     _note_unknown(files.stimulus_scores, maps, notes)
-    benchmarks = _benchmarks(files, maps, f, about, notes)
+    benchmarks = _benchmarks(files, maps, f, stimuli, about, notes)
     shown = {stimulus: pixels for model in maps for stimulus, pixels in model.images.items()}
     found, missing = thumbnails(stimuli, about, image_files, shown, images) if pictures else ({}, [])
     return Study(
@@ -158,6 +158,7 @@ def _benchmarks(
     files: StudyFiles,
     maps: Sequence[ModelMaps],
     f: Mapping[str, Mapping[str, float]],
+    stimuli: Sequence[str],
     about: Mapping[str, Stimulus],
     notes: list[str],
 ) -> dict[str, Benchmark]:
@@ -175,15 +176,29 @@ def _benchmarks(
     own = [model.name for model in maps if model.name not in benchmarks and f[model.name]]
     if own:
         benchmarks |= {name: own_benchmark(f[name], phenomena) for name in own}
-        notes.append(
-            f"{', '.join(own)}: no scores on a benchmark (scores_valse_NAME.csv or scores_NAME.csv), so the "
-            "stimuli's own scores normalise f and count for accuracy"
-        )
+        notes += _own_scores(own, f, stimuli)
     sizes = {len(benchmark.f) for benchmark in benchmarks.values()}
     if len(sizes) > 1:
         each = ", ".join(f"{name} {len(benchmark.f):,}" for name, benchmark in benchmarks.items())
         notes.append(f"accuracies are of different numbers of items: {each}")
     return benchmarks
+
+
+def _own_scores(
+    names: Sequence[str], f: Mapping[str, Mapping[str, float]], stimuli: Sequence[str]
+) -> list[str]:
+    """Notes on models without a benchmark: of how many stimuli the scores in its place are."""
+    models: dict[str, list[str]] = {}
+    for name in names:
+        whose = f"all {counted(len(f[name]), 'scored stimulus', 'scored stimuli')}"
+        lacking = len(f[name].keys() - set(stimuli))
+        also = f", also the {lacking:,} that lack a human map or a model's" if lacking else ""
+        models.setdefault(whose + also, []).append(name)
+    return [
+        f"{', '.join(those)}: no scores on a benchmark (scores_valse_NAME.csv or scores_NAME.csv), so the "
+        f"stimuli's own scores normalise f and count for accuracy: {whose}"
+        for whose, those in models.items()
+    ]
 
 
 def _is_of(model: ModelMaps, name: str) -> bool:

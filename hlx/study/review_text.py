@@ -6,6 +6,9 @@ from typing import Any
 
 from hlx.study.columns import block, bounded, interval, number, p_is, probability, wrapped
 
+TESTS = {"rm_anova": "repeated-measures ANOVA", "friedman": "Friedman", "mixed_model": "mixed model"}
+"""Tests that know the same stimuli again, by their keys in the summary."""
+
 
 def review_blocks(found: dict[str, Any]) -> list[str]:
     """Intervals, effect sizes and further tests of an analysis's summary, question by question."""
@@ -33,7 +36,9 @@ def _reviewed_maps(found: dict[str, Any]) -> str:
 
 
 def _reviewed_scores(found: dict[str, Any]) -> str:
-    cells = [["model", "95% interval", "p one-sided", "equivalence p", "shown below", "detectable"]]
+    exact = any(one["rho_p_exact"] is not None for one in found["models"].values())
+    head = ["model", "95% interval", "p one-sided", *(["exact p"] if exact else [])]
+    cells = [[*head, "equivalence p", "shown below", "detectable"]]
     for name, one in found["models"].items():
         test = one["rho_equivalence"] or {}
         cells.append(
@@ -41,6 +46,7 @@ def _reviewed_scores(found: dict[str, Any]) -> str:
                 name,
                 interval(one["rho_ci"]),
                 probability(one["rho_p_greater"]),
+                *([probability(one["rho_p_exact"])] if exact else []),
                 probability(test.get("p")),
                 bounded(test.get("smallest_bound"), 3),
                 bounded(one["power"]["smallest_rho"], 3),
@@ -56,6 +62,8 @@ def _reviewed_scores(found: dict[str, Any]) -> str:
         "bound that these data show |rho| to be below; detectable: the |rho| that a test at alpha "
         f"{bounded(power['alpha'])} finds with {100 * power['power']:.0f}% power"
     )
+    if exact:
+        said += "; exact p: two-sided, of all pairings of the stimuli's RC and f"
     return "\n".join([block("RQ2.1  rho with its BCa interval", cells), wrapped(said, "    ")])
 
 
@@ -79,8 +87,13 @@ def _reviewed_models(found: dict[str, Any]) -> str:
         )
         doubt = "" if one["converged"] else "; NOT CONVERGED, trust none of it"
         lines.append(wrapped(f"  mixed model: {terms}; ICC = {bounded(one['icc'], 3)}{doubt}", "    "))
-    reasons = {found["unavailable"].get(key) for key in ("rm_anova", "friedman", "mixed_model")} - {None}
-    return "\n".join([*lines, *(wrapped(f"  not computed: {reason}", "    ") for reason in sorted(reasons))])
+    reasons: dict[str, list[str]] = {}
+    for key, test in TESTS.items():
+        if key in found["unavailable"]:
+            reasons.setdefault(found["unavailable"][key], []).append(test)
+    for reason, tests in reasons.items():
+        lines.append(wrapped(f"  {', '.join(tests)}: not computed: {reason}", "    "))
+    return "\n".join(lines)
 
 
 def _pairs(found: dict[str, Any]) -> str:

@@ -116,13 +116,16 @@ def _against(found: dict[str, Any]) -> Iterator[str]:
         return
     for kind, one in found["accuracy_vs_rc"].items():
         rank, linear = one["spearman"], one["pearson"]
-        exact = rank["p"] if rank["p_exact"] is None else rank["p_exact"]
         yield wrapped(
             f"  mean RC against {kind} accuracy over {rank['n']} models: "
-            f"rho = {bounded(rank['coefficient'])}, {p_is(exact)}; "
-            f"r = {bounded(linear['coefficient'])}, {p_is(linear['p'])}",
+            f"rho = {bounded(rank['coefficient'])}, {_exact_p_is(rank)}; "
+            f"r = {bounded(linear['coefficient'])}, {_exact_p_is(linear)}",
             "    ",
         )
+
+
+def _exact_p_is(found: dict[str, Any]) -> str:
+    return p_is(found["p"]) if found["p_exact"] is None else f"exact {p_is(found['p_exact'])}"
 
 
 def _corrections(found: dict[str, Any]) -> str:
@@ -138,4 +141,6 @@ def _corrections(found: dict[str, Any]) -> str:
         f"{found['n_tests']} = {bounded(found['alpha_corrected'])}; corrected p-values, "
         f"{SIGNIFICANT} below {bounded(found['alpha'], 2)}"
     )
-    return f"{block(title, cells)}\n  p of permutation tests is (b+1)/(n+1)"
+    exact = any(one["rho_p_exact"] is not None for one in found["models"].values())
+    said = f"p of permutation tests is (b+1)/(n+1){', of correlations of few stimuli exact' if exact else ''}"
+    return f"{block(title, cells)}\n  {said}"
