@@ -14,9 +14,10 @@ import hlx
 from hlx.files import write_csv
 from hlx.map_tables import map_table_text
 from hlx.regions import Grid
+from hlx.report.corrections import corrections_section
 from hlx.report.numbers import UNDEFINED, coefficient, interval, number, probability
 from hlx.report.parts import Section
-from hlx.report.review import corrections_section, review_section
+from hlx.report.review import review_section
 from hlx.report.tables import Cell, Summary, Table
 from hlx.study import Analysis
 

@@ -264,8 +264,8 @@ def test_constant_maps_are_left_out_counted_and_said(human: bool) -> None:
     assert undefined == [
         "RC is undefined for 1 stimulus (s03) whose human map is constant; left out of all models' tests"
         if human
-        else "second: RC is undefined for 1 stimulus (s03) whose map of the model is constant; left out of its "
-        "tests"
+        else "second: RC is undefined for 1 stimulus (s03) whose map of the model is constant; "
+        "left out of its tests"
     ]
     assert (second["emd_n"], entry(analysis, "first")["emd_n"]) == (20, 20)
     others = [note for note in found["notes"] if note not in undefined]

@@ -69,3 +69,8 @@ def _known(value: float | None) -> float | None:
 
 def _set(text: str) -> str:
     return UNDEFINED if text == columns.NONE else text.replace("-", MINUS)
+
+
+def level(value: float) -> str:
+    """A significance level or bound, without trailing zeros."""
+    return f"{value:.2g}".removeprefix("0")

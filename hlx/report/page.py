@@ -16,6 +16,7 @@ from markupsafe import Markup
 from hlx.comparing import Comparison, compare
 from hlx.files import check_output, write_bytes
 from hlx.report.colours import LEVELS, colour_rules
+from hlx.report.corrections import corrections_section
 from hlx.report.findings import findings
 from hlx.report.gallery import SIDE, gallery_rows
 from hlx.report.numbers import file_size, listed
@@ -23,7 +24,7 @@ from hlx.report.overview import phenomena, study_section
 from hlx.report.parts import Part, Section
 from hlx.report.question_one import beside, question_one
 from hlx.report.question_two import question_two_one, question_two_two
-from hlx.report.review import corrections_section, review_section
+from hlx.report.review import review_section
 from hlx.report.svg import element
 from hlx.report.tables import Summary
 from hlx.report.thumbnails import Thumbnails, make_thumbnails
