@@ -119,18 +119,26 @@ def _scores(names: Sequence[str], summary: Summary) -> list[str]:
     verdict = _verdict(names, "correlation with f", "significant", summary)
     found = f", {verdict} after correction" if verdict else ""
     said = [f"RC and the normalised score of a stimulus correlate with rho = {rhos}{found}."]
-    bounds = [
-        bound
-        for name in names
-        if _is_significant(name, "correlation with f", summary) is False
-        and (bound := summary.value("models", name, "rho_equivalence", "smallest_bound")) is not None
-    ]
-    if bounds:
-        # Rounded up: a smaller bound would be more than the data show.
-        shown = [coefficient(math.ceil(100 * bound) / 100, 2) for bound in bounds]
-        below = listed(shown) if len(shown) <= FEW else f"{min(shown)} to {max(shown)}"
-        said.append(f"This is no evidence of no relation: the data only show |rho| to be below {below}.")
+    unclear = [name for name in names if _is_significant(name, "correlation with f", summary) is False]
+    if unclear:
+        said.append(f"This is no evidence of no relation{_bounds(unclear, summary)}.")
     return said
+
+
+def _bounds(names: Sequence[str], summary: Summary) -> str:
+    """What the data show |rho| to be below, where they show anything; rounded up, not to claim more."""
+    bounds = {
+        name: math.ceil(100 * bound) / 100
+        for name in names
+        if (bound := summary.value("models", name, "rho_equivalence", "smallest_bound")) is not None
+    }
+    if not bounds:
+        return ""
+    if len(bounds) > FEW:
+        below = " to ".join(coefficient(end, 2) for end in (min(bounds.values()), max(bounds.values())))
+    else:
+        below = listed([f"{coefficient(bound, 2)} for {name}" for name, bound in bounds.items()])
+    return f": the data only show |rho| to be below {below}"
 
 
 def _models(names: Sequence[str], summary: Summary) -> list[str]:
