@@ -71,6 +71,9 @@ def read_model_maps(paths: str | Path | Sequence[str | Path]) -> list[ModelMaps]
         that are no numbers, several maps of one stimulus in a set, or different grids in it.
     """
     paths = [paths] if isinstance(paths, str | Path) else paths
+    for path in paths:
+        if [Path(other) for other in paths].count(Path(path)) > 1:
+            raise InputError(f"{path}: is given twice; name every file of maps once")
     groups: dict[_MadeBy, list[_Map]] = {}
     for path in map(Path, paths):
         for made_by, found in _read(path):
@@ -131,7 +134,7 @@ def _of_attribution(path: Path, number: int, attribution: Attribution) -> tuple[
         )
     stimulus = context.stimulus_id or Path(context.image).name
     if not isinstance(grid, Grid):
-        regions = "without regions" if grid is None else "on a label map"
+        regions = "without regions" if grid is None else "on a label map (explain with --grid)"
         raise InputError(f"{path}, stimulus {stimulus!r}: the map is {regions}, human maps are on grids")
     if not np.isfinite(attribution.values).all():
         raise InputError(f"{path}, stimulus {stimulus!r}: the map holds values that are no numbers")

@@ -237,6 +237,13 @@ def test_kept_embeddings_map_a_new_pair(folder: Path, model: str) -> None:
         assert explained("--from", "b.h5") == new
 
 
+def test_a_single_pair_may_have_an_id(folder: Path) -> None:
+    for source in (("photo.png", *SMALL, "--out", "a.h5", "--keep-embeddings"), ("--from", "a.h5")):
+        assert explained(*source, *TEXTS, "--id", "s 1")["stimulus_id"] == "s 1"
+    refused = run("explain", "photo.png", "--pairs", "pairs.csv", "--id", "s 1")
+    assert refused.status == 2 and "--id names the stimulus of a --caption" in refused.err
+
+
 def test_kept_tables_are_solved_again(folder: Path) -> None:
     first = explained("photo.png", *TEXTS, *SMALL, "--out", "a.h5")
     bare = explained("photo.png", *TEXTS, *SMALL, "--out", "b.h5", "--no-table")

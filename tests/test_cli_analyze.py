@@ -122,4 +122,4 @@ def test_bad_input_is_refused_in_one_line(
 
 def test_help_shows_an_example() -> None:
     ended = hlx("analyze", "--help")
-    assert ended.status == 0 and "hlx analyze study/ --csv stimuli.csv" in ended.out
+    assert ended.status == 0 and "hlx analyze study/ --csv rc.csv" in ended.out

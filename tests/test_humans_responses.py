@@ -217,3 +217,15 @@ def test_a_response_made_in_a_program_is_checked_too(changes: dict[str, object],
         Response(
             **{"participant": "p", "stimulus": "s", "answer": "foil", "clicks": np.zeros((1, 2)), **changes}
         )
+
+
+def test_a_column_that_looks_like_one_that_is_read_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text(
+        'participant,stimulus,answer,clicks,problem_reportd,age\np,s,caption,"[[1, 2]]",true,30\n'
+    )
+    with pytest.warns(
+        UserWarning, match=r"r\.csv: column 'problem_reportd' is not read; 'problem_reported'"
+    ) as told:
+        (response,) = read_responses(path)
+    assert len(told) == 1 and not response.problem_reported

@@ -179,3 +179,9 @@ def test_files_that_hold_no_maps_are_refused(tmp_path: Path) -> None:
     table.write_text("stimulus,r0c0,r0c1\ns,1,2\nt,1,nan\n")
     message = refused(table)
     assert "row 3, column r0c1" in message
+
+
+def test_a_file_that_is_named_twice_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path / "one.h5", result("s"))
+    with pytest.raises(InputError, match=r"one\.h5: is given twice"):
+        read_model_maps([path, path])

@@ -291,7 +291,7 @@ def _listed(names: list[str]) -> str:
 
 def test_findings_compare_with_what_knows_no_model(analysis: Analysis, page: Page) -> None:
     said = " ".join(page.findings)
-    for word in ("paired at random", "Gaussian in the centre", "all other stimuli", "partial RC"):
+    for word in ("random pairings", "Gaussian in the centre", "all other stimuli", "partial RC"):
         assert word in said
     assert "Gaussian" not in " ".join(make_page(analysis, {}).findings)
 

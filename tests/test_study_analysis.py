@@ -465,3 +465,17 @@ def test_rows_have_every_stimulus_and_model() -> None:
     for column in ("rc", "emd", "normalised_f"):
         assert [row[column] for row in second] == getattr(analysis.models["second"], column).tolist()
     assert [row["f"] for row in second] == list(analysis.study.models[1].maps.f.values())
+
+
+def test_too_few_shuffles_and_stimuli_are_said() -> None:
+    few = analyze(study_of(), shuffles=5).summary
+    assert few["n_tests"] > 0
+    needed = round(few["n_tests"] / 0.05)
+    (note,) = [note for note in few["notes"] if "shuffles cannot" in note]
+    assert note.endswith(f"at least {needed:,} are needed")
+    # The least p of so many shuffles is below the corrected alpha, of one fewer it is not.
+    assert 1 / (needed + 1) < few["alpha_corrected"] <= 1 / needed + 1e-12
+    assert not any(
+        "shuffles cannot" in note for note in analyze(study_of(), shuffles=needed).summary["notes"]
+    )
+    assert any("are few" in note for note in few["notes"]) == (few["n_stimuli"] < 20)

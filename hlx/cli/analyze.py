@@ -44,7 +44,7 @@ def analyze(
 
     \b
     Example:
-      hlx analyze study/ --csv stimuli.csv
+      hlx analyze study/ --csv rc.csv
     """
     inputs = study.iterdir() if study.is_dir() else []
     check_outputs({"--csv": (table, (".csv",))}, inputs, force)

@@ -54,7 +54,7 @@ def demo(out: Path, seed: int, quick: bool, force: bool, as_json: bool) -> None:
     value of each of 16 regions, from all 65,536 ways to show some and blur the others. The object that the
     caption is about is marked next to it: the scenes know where it is.
 
-    Then a study of 32 scenes: SIMULATED participants click around those objects, their clicks become human
+    Then a study of 28 scenes: SIMULATED participants click around those objects, their clicks become human
     maps, the models' maps take 172 evaluations each, and a report says how close the two are.
 
     \b

@@ -23,6 +23,7 @@ _MODEL_OPTIONS = ("model", "grid", "regions", "background", "dtype", "batch_size
 @click.argument("image", required=False)
 @click.option("--caption", metavar="TEXT", help="The text that is right for the image.")
 @click.option("--foil", metavar="TEXT", help="A text that is wrong; without one, f is the caption's score.")
+@click.option("--id", "stimulus_id", metavar="TEXT", help="The stimulus's; human maps are found by it.")
 @click.option(
     "--pairs",
     type=_FILE,
@@ -91,6 +92,7 @@ def explain(
     image: str | None,
     caption: str | None,
     foil: str | None,
+    stimulus_id: str | None,
     pairs: Path | None,
     source: Path | None,
     out: Path | None,
@@ -122,6 +124,8 @@ def explain(
       hlx explain --from maps.h5 --plot again.png
     """
     _check_options(image, caption, foil, pairs, source, out, no_table, keep_embeddings)
+    if stimulus_id is not None and caption is None:
+        raise InputError("--id names the stimulus of a --caption; the pairs of --pairs have a column id")
     outputs = {"--out": (out, (".h5", ".hdf5")), "--plot": (plot, PICTURES), "--csv": (table, (".csv",))}
     check_outputs(outputs, (image, pairs, options["regions"], source), force)
     how: dict[str, Any] = {
@@ -134,10 +138,10 @@ def explain(
 
     if source is not None:
         _refuse_model_options(ctx)
-        attributions = from_file(source, caption, foil, pairs, estimators, how)
+        attributions = from_file(source, caption, foil, stimulus_id, pairs, estimators, how)
     else:
         assert image is not None
-        stimuli = pairs_of(image, caption, foil, pairs)
+        stimuli = pairs_of(image, caption, foil, stimulus_id, pairs)
         _check_drawable(plot, len(stimuli) * max(1, len(estimators)))
         attributions = from_model(stimuli, options, keep_embeddings, estimators or ("exact",), how)
     _check_drawable(plot, len(attributions))

@@ -84,7 +84,8 @@ def build(
 
     Each row or object is one participant's response to one stimulus: participant, stimulus, answer (caption,
     foil or undecided) and clicks, a JSON list [[x, y], ...] in pixels of the canvas, x the column, the centre
-    of the top left pixel at [0, 0]. Optional: times (a JSON list of seconds, one per click), seconds,
+    of the top left pixel at [0, 0]. The whole image fills the square canvas: x = 400 column / width, y = 400
+    row / height. Optional: times (a JSON list of seconds, one per click), seconds,
     answered_without_deblurring, problem_reported, simulated (true or false).
 
     A response counts with at least one click, the caption chosen and no problem reported. Prints what is left
@@ -141,6 +142,8 @@ def render(
     **given: Any,
 ) -> None:
     """Show IMAGE as a participant saw it after their clicks: sharp around them, blurred elsewhere.
+
+    The image fills the square canvas, on which clicks are counted, whatever its shape.
 
     \b
     Examples:

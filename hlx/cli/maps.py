@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from hlx.stimuli import Stimulus
 
 
-def pairs_of(image: str, caption: str | None, foil: str | None, pairs: Path | None) -> list[Stimulus]:
+def pairs_of(
+    image: str, caption: str | None, foil: str | None, stimulus_id: str | None, pairs: Path | None
+) -> list[Stimulus]:
     """The pairs of caption and foil that options ask for."""
     from hlx.stimuli import Stimulus, read_stimuli
 
     if pairs is None:
         assert caption is not None
-        return [Stimulus(image, caption, foil)]
+        return [Stimulus(image, caption, foil, stimulus_id)]
     return read_stimuli(pairs, image=image)
 
 
@@ -80,6 +82,7 @@ def from_file(
     source: Path,
     caption: str | None,
     foil: str | None,
+    stimulus_id: str | None,
     pairs: Path | None,
     estimators: Sequence[str],
     how: dict[str, Any],
@@ -89,7 +92,7 @@ def from_file(
     from hlx.explaining import explain_table
     from hlx.store import load
 
-    attributions = _kept(source, load(source), caption, foil, pairs)
+    attributions = _kept(source, load(source), caption, foil, stimulus_id, pairs)
     asked = estimators or (None if how["budget"] is None and how["tolerance"] is None else ("exact",))
     if asked is not None:  # the same estimators on the same table would find the same
         attributions = holding_tables(attributions) or attributions
@@ -97,7 +100,12 @@ def from_file(
 
 
 def _kept(
-    source: Path, kept: list[Attribution], caption: str | None, foil: str | None, pairs: Path | None
+    source: Path,
+    kept: list[Attribution],
+    caption: str | None,
+    foil: str | None,
+    stimulus_id: str | None,
+    pairs: Path | None,
 ) -> list[Attribution]:
     if not kept:
         raise InputError(f"{source}: holds no attributions")
@@ -116,7 +124,7 @@ def _kept(
         )
     attribution = next(iter(sweeps.values()))
     assert attribution.context is not None
-    stimuli = pairs_of(attribution.context.image, caption, foil, pairs)
+    stimuli = pairs_of(attribution.context.image, caption, foil, stimulus_id, pairs)
     texts, checkpoint = load_text_side(attribution.context.model, attribution.context.revision)
     mapped = explain_kept(
         attribution, [(s.caption, s.foil) for s in stimuli], texts, checkpoint.fingerprint()

@@ -73,4 +73,6 @@ def report(
         click.echo(json.dumps(record))
     else:
         click.echo("\n\n".join(wrapped(said, "") for said in page.findings))
+    for note in found.summary["notes"]:
+        click.echo(f"note: {note}", err=True)
     tell_written(out)

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from hlx.models.batches import Progress
     from hlx.models.dual_encoder import DualEncoder
 
-N_STIMULI, PARTICIPANTS = 32, 17
+N_STIMULI, PARTICIPANTS = 28, 17
 ESTIMATOR, BUDGET = "odd-gp", 172  # as many evaluations as the reference study's explainer makes
-BENCHMARK_ITEMS = 400
+BENCHMARK_ITEMS = 200
 REGIONS = Grid(4, 4)
 
 FOLDER, REPORT = "study", "report.html"

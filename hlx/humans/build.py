@@ -119,7 +119,5 @@ def _human_map(responses: Sequence[Response], values: Float64[np.ndarray, "rater
 
 def _nothing_left(steps: Sequence[FilterStep], min_responses: int) -> str:
     counts = ", ".join(f"{step.name} {step.responses}" for step in steps[:-1])
-    return (
-        f"no stimulus has {min_responses} response{'s' * (min_responses > 1)} that count: {counts}; "
-        "look at the responses, or ask for fewer"
-    )
+    needed = "a response that counts" if min_responses == 1 else f"{min_responses} responses that count"
+    return f"no stimulus has {needed}: {counts}; look at the responses, or ask for fewer"

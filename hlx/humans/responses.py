@@ -23,6 +23,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import warnings
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,7 @@ from hlx.stimuli.stimulus import check_text
 
 ANSWERS = ("caption", "foil", "undecided")
 REQUIRED = ("participant", "stimulus", "answer", "clicks")
+OPTIONAL = ("times", "seconds")
 FLAGS = ("answered_without_deblurring", "problem_reported", "simulated")
 TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -118,16 +120,20 @@ def read_responses(
         stimulus. The message names file, row (or line) and column (or key).
     """
     responses: list[Response] = []
+    misspelt: dict[str, str] = {}
     for file in [path] if isinstance(path, str | Path) else path:
         before = len(responses)
         for record in read_records(file, REQUIRED):
             response = _response(record)
+            misspelt.update(_misspelt(record))
             if stimuli is not None and response.stimulus not in stimuli:
                 raise record.error("stimulus", _unknown(response.stimulus, stimuli))
             responses.append(response)
         if len(responses) == before:
             raise InputError(f"{file}: holds no responses")
     check_unique(responses)
+    for name, meant in misspelt.items():
+        warnings.warn(f"{name} is not read; {meant!r} is what it would be read as", stacklevel=2)
     return responses
 
 
@@ -236,6 +242,18 @@ def _flag(record: Record, name: str) -> bool:
     if truth is None:
         raise record.error(name, f"expected true or false, found {json.dumps(value)[:40]}")
     return truth
+
+
+def _misspelt(record: Record) -> dict[str, str]:
+    """Fields that are not read but look like one that would be, which is then taken for absent."""
+    read = (*REQUIRED, *OPTIONAL, *FLAGS)
+    absent = [name for name in read if name not in record.fields]
+    found = {}
+    for name in record.fields:
+        close = [] if name in read else difflib.get_close_matches(name, absent, 1, 0.8)
+        if close:
+            found[f"{record.file}: {record.word} {name!r}"] = close[0]
+    return found
 
 
 def _unknown(stimulus: str, stimuli: Collection[str]) -> str:

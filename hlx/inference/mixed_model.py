@@ -151,7 +151,7 @@ def _fitted(
         from statsmodels.regression.mixed_linear_model import MixedLM
         from statsmodels.tools.sm_exceptions import ModelWarning
     except ImportError:
-        return None, ("the mixed model needs statsmodels: install hlx[stats]",)
+        return None, ("the mixed model needs statsmodels: pip install '.[stats]'",)
     fit: Any = None
     said: tuple[str, ...] = ()
     for method in OPTIMISERS:

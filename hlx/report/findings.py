@@ -51,9 +51,21 @@ def _similarity(names: Sequence[str], summary: Summary) -> list[str]:
     verdict = _verdict(known, "t-test", "significantly different from zero", summary)
     tests = counted(int(summary.value("n_tests") or 0), "test")
     corrected = f": {verdict} after Bonferroni's correction for {tests}" if verdict else ""
-    total = stimuli_counted(int(summary.value("n_stimuli") or 0))
+    total = _analysed(known, summary)
     what = "the rank correlation of model maps and human maps"
     return [f"Over {total}, mean RC, {what}, is {means}{corrected}."]
+
+
+def _analysed(names: Sequence[str], summary: Summary) -> str:
+    """The stimuli that mean RC is over: of some of them RC may be undefined."""
+    every = int(summary.value("n_stimuli") or 0)
+    fewer = {name: int(summary.value("models", name, "n") or 0) for name in names}
+    fewer = {name: n for name, n in fewer.items() if n < every}
+    if not fewer:
+        return stimuli_counted(every)
+    least = f"{min(fewer.values()):,}"
+    only = f" for {listed(list(fewer))}" if len(fewer) < len(names) else ""
+    return f"{stimuli_counted(every)}, {'at least ' if len(fewer) > 1 else ''}{least} of them{only}"
 
 
 def _mean(name: str, summary: Summary) -> str:
@@ -68,7 +80,7 @@ def _chance(names: Sequence[str], summary: Summary) -> list[str]:
         return []
     verdict = _verdict(names, "permutation test", "significantly higher", summary)
     true = f"; the true pairing is {verdict}" if verdict else ""
-    return [f"With human maps of other stimuli, paired at random, it is {nulls}{true}."]
+    return [f"In random pairings of model maps and human maps it is {nulls}{true}."]
 
 
 def _beside(names: Sequence[str], summary: Summary, comparisons: Mapping[str, Comparison]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
@@ -47,7 +47,7 @@ class Page:
     image_side : pixels on the long side of the largest image; 0 without images.
     """
 
-    html: str
+    html: str = field(repr=False)
     title: str
     findings: tuple[str, ...]
     stimuli: int

@@ -19,7 +19,10 @@ from hlx.study.measuring import MeasuredModel, measure
 from hlx.study.model_summary import model_entry
 from hlx.study.over_models import accuracy_against_rc, over_models
 from hlx.study.study import Study
-from hlx.wording import examples, stimuli_counted
+from hlx.wording import counted, examples, stimuli_counted
+
+FEW_STIMULI = 20
+"""Below it a note asks for caution."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +145,7 @@ def analyze(
         "accuracy_vs_rc": against,
         "corrections": corrected(p_values, alpha),
         "unavailable": {**missing, **too_few},
-        "notes": [*study.notes, *_notes(study, measured)],
+        "notes": [*study.notes, *_notes(study, measured), *_limits(study, shuffles, alpha_corrected)],
     }
     models = {
         name: ModelAnalysis(one.rc, one.emd, one.normalised_f, one.pairing.null)
@@ -174,6 +177,23 @@ def _with_f(measured: MeasuredModel, seed: int) -> Correlation | None:
 def _phenomena(study: Study) -> Sequence[str] | None:
     found = [study.phenomenon(stimulus) for stimulus in study.stimuli]
     return [name or NO_PHENOMENON for name in found] if any(found) else None
+
+
+def _limits(study: Study, shuffles: int, alpha_corrected: float) -> list[str]:
+    """What the numbers of shuffles and of stimuli keep the tests from showing."""
+    notes = []
+    if 1 / (shuffles + 1) >= alpha_corrected:
+        needed = math.floor(1 / alpha_corrected + 1e-9)
+        notes.append(
+            f"a permutation test of {counted(shuffles, 'shuffle')} cannot fall below the corrected alpha of "
+            f"{alpha_corrected:.2g}: at least {needed:,} are needed"
+        )
+    if len(study.stimuli) < FEW_STIMULI:
+        notes.append(
+            f"{stimuli_counted(len(study.stimuli))} are few: intervals are wide, and what is not significant "
+            "is left open"
+        )
+    return notes
 
 
 def _notes(study: Study, measured: Mapping[str, MeasuredModel]) -> list[str]:

@@ -56,6 +56,8 @@ def thumbnails(
         if stimulus not in found and stimulus in shown:
             found[stimulus] = thumbnail(shown[stimulus])
     notes = []
+    if folder is not None and not named:
+        notes.append(f"{folder} holds no image of any stimulus, such as {examples(list(names.values()))}")
     if broken:
         notes.append(f"{counted(len(broken), 'image')} cannot be read: {examples(broken)}")
     missing = [stimulus for stimulus in stimuli if stimulus not in found]
