@@ -42,12 +42,12 @@ class ModelMaps:
 
     name: str
     grid: Grid
-    values: Mapping[str, Float64[np.ndarray, " n"]]
-    f: Mapping[str, float] = field(default_factory=dict)
+    values: Mapping[str, Float64[np.ndarray, " n"]] = field(repr=False)
+    f: Mapping[str, float] = field(default_factory=dict, repr=False)
     kind: str | None = None
     estimator: str | None = None
-    stimuli: Mapping[str, Stimulus] = field(default_factory=dict)
-    images: Mapping[str, UInt8[np.ndarray, "h w 3"]] = field(default_factory=dict)
+    stimuli: Mapping[str, Stimulus] = field(default_factory=dict, repr=False)
+    images: Mapping[str, UInt8[np.ndarray, "h w 3"]] = field(default_factory=dict, repr=False)
     source: str = ""
 
 

@@ -173,7 +173,7 @@ def test_bad_input_is_one_line(folder: Path) -> None:
         (("humans.h5", "humans.h5"), "humans.h5: is not a file of hlx's attributions"),
         (("missing.h5", "humans.h5"), "missing.h5: no such file"),
         (("a.h5", "missing.h5"), "missing.h5: no such file"),
-        (("a.h5", "a.h5", "humans.h5"), "a.h5 holds two maps of the stimulus 's0'"),
+        (("a.h5", "a.h5", "humans.h5"), "a.h5: is given twice"),
         (("a.h5",), "Missing argument"),
         (("a.h5", "humans.csv", "--measure", "NSS"), "measure NSS: needs clicks"),
         (("a.h5", "humans.h5", "--measure", "rank"), "'rank': expected one of RC"),

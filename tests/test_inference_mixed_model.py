@@ -127,7 +127,7 @@ def test_what_cannot_be_fitted_has_a_reason(monkeypatch: pytest.MonkeyPatch) -> 
         "differ": mixed_model(np.full((9, 2), 0.1), ["A", "B"]),
     }
     monkeypatch.setitem(sys.modules, "statsmodels.regression.mixed_linear_model", None)
-    reasons["hlx[stats]"] = mixed_model(rc, ["A", "B"])
+    reasons["pip install '.[stats]'"] = mixed_model(rc, ["A", "B"])
     for said, found in reasons.items():
         assert isinstance(found, Unavailable) and said in found.reason
 

@@ -106,7 +106,7 @@ class HumanMaps:
     """
 
     grid: Grid
-    maps: Mapping[str, HumanMap]
+    maps: Mapping[str, HumanMap] = field(repr=False)
     mask: ClickMask | None = None
     steps: tuple[FilterStep, ...] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)

@@ -103,7 +103,7 @@ def _beside(names: Sequence[str], summary: Summary, comparisons: Mapping[str, Co
     partial = {name: mean_of(comparisons[name].partial_rc.get("other people", EMPTY)) for name in known}
     left = {name: mean for name, mean in partial.items() if mean is not None}
     if left:
-        said.append(f"With that map held constant, mean partial RC is {_numbers(left)}.")
+        said.append(f"With that mean human map held constant, mean partial RC is {_numbers(left)}.")
     ceiling = mean_of(one.ceilings.get("leave-one-out RC", EMPTY))
     if ceiling is not None:
         who = "A simulated participant" if one.simulated else "A single participant"

@@ -106,7 +106,8 @@ def beside(analysis: Analysis, summary: Summary, comparisons: Mapping[str, Compa
         paragraph(
             "A similarity means little by itself. The centre is a Gaussian in the middle of every image; "
             "other people is the mean human map of all other stimuli, so it knows where people tend to look "
-            "and nothing of this image; the ceiling is how well people predict each other on this image."
+            "and nothing of this image; the ceiling is how well people predict each other on this image. One "
+            "person's map is noisier than a mean of many, so that smooth maps may pass the ceiling of one."
         ),
         figure_part(
             Figure(

@@ -52,7 +52,7 @@ def question_two_one(analysis: Analysis, summary: Summary) -> Section:
         parts.append(phenomenon_marks(kinds))
     if figures:
         parts.append(figures_part(figures))
-    return Section("rq2-1", "RQ2.1: do models score higher where they look like people?", parts)
+    return Section("rq2-1", "RQ2.1: do models score higher where they look as people do?", parts)
 
 
 def question_two_two(analysis: Analysis, summary: Summary) -> Section:

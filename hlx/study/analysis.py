@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -55,8 +55,8 @@ class Analysis:
     """
 
     study: Study
-    models: Mapping[str, ModelAnalysis]
-    summary: dict[str, Any]
+    models: Mapping[str, ModelAnalysis] = field(repr=False)
+    summary: dict[str, Any] = field(repr=False)
 
     def rows(self) -> list[dict[str, Any]]:
         """One record per stimulus and model, for tables; None where a number is undefined."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -91,10 +91,10 @@ class Study:
     folder: Path
     grid: Grid
     stimuli: tuple[str, ...]
-    about: Mapping[str, Stimulus]
-    images: Mapping[str, UInt8[np.ndarray, "h w 3"]]
-    humans: HumanMaps
-    models: tuple[StudyModel, ...]
+    about: Mapping[str, Stimulus] = field(repr=False)
+    images: Mapping[str, UInt8[np.ndarray, "h w 3"]] = field(repr=False)
+    humans: HumanMaps = field(repr=False)
+    models: tuple[StudyModel, ...] = field(repr=False)
     notes: tuple[str, ...] = ()
 
     def phenomenon(self, stimulus: str) -> str | None:
