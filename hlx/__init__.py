@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Attribution": "hlx.attribution",
     "CallableGame": "hlx.games",
+    "CallableModel": "hlx.models",
     "Grid": "hlx.regions",
     "HlxError": "hlx.errors",
     "InputError": "hlx.errors",
@@ -49,6 +50,7 @@ _HOMES = {
 __all__ = [
     "Attribution",
     "CallableGame",
+    "CallableModel",
     "Grid",
     "HlxError",
     "InputError",
@@ -100,7 +102,7 @@ if TYPE_CHECKING:
     from hlx.humans import build_human_maps, read_human_maps, read_responses, write_human_maps
     from hlx.interaction_values import interactions
     from hlx.model_maps import read_model_maps
-    from hlx.models import load_model
+    from hlx.models import CallableModel, load_model
     from hlx.regions import Grid, LabelMap
     from hlx.report import write_report
     from hlx.stimuli import Stimulus, read_stimuli

@@ -27,15 +27,15 @@ from hlx.stimuli import Stimulus, stimulus_hash
 
 if TYPE_CHECKING:
     from hlx.models.batches import Progress
-    from hlx.models.dual_encoder import DualEncoder
+    from hlx.models.model import Model
     from hlx.models.text_side import TextSide
 
 VERSIONED = ("hlx", "jax", "jaxlib", "flax", "numpy", "transformers")
-"""Packages whose versions a result records."""
+"""Packages whose versions every result records; models add their own."""
 
 
 def explain(
-    model: DualEncoder,
+    model: Model,
     stimulus: Stimulus,
     regions: Regions | None = None,
     estimator: str | Estimator = "exact",
@@ -83,7 +83,7 @@ def explain(
 
 
 def explain_pairs(
-    model: DualEncoder,
+    model: Model,
     stimuli: Sequence[Stimulus],
     regions: Regions | None = None,
     estimator: str | Estimator | Sequence[str | Estimator] = "exact",
@@ -123,15 +123,15 @@ def explain_pairs(
     pixels = read_image(first.image)
     name = first.name if len(stimuli) == 1 else first.image_name
     masked = model.mask(pixels, regions, background, batch_size, name)
-    heads, offsets = model.texts.heads([(s.caption, s.foil) for s in stimuli])
+    questions = model.questions([(s.caption, s.foil) for s in stimuli])
     start = time.perf_counter()
     tables, vectors, table_seconds = None, None, None
     if any(request.takes_table(n) for request in asked):
-        sweep = masked.sweep(heads, offsets, progress, keep_vectors)
+        sweep = masked.sweep(questions, progress, keep_vectors)
         tables, vectors = np.ascontiguousarray(sweep.values.T), sweep.vectors
         table_seconds = time.perf_counter() - start
     evaluations = Evaluations(
-        (lambda rows: masked.values(rows, heads, offsets, progress))
+        (lambda rows: masked.values(rows, questions, progress))
         if tables is None
         else (lambda rows: tables[:, ids_from_rows(rows)].T)
     )
@@ -158,7 +158,7 @@ def explain_pairs(
             image_hash=image_hash,
             model=model.name,
             fingerprint=model.fingerprint,
-            revision=model.checkpoint.revision,
+            revision=model.revision,
             dtype=model.dtype,
             background=background,
             batch_size=masked.batch_size,
@@ -266,13 +266,9 @@ def explain_kept(
     return results
 
 
-def made_with(model: DualEncoder) -> dict[str, str]:
+def made_with(model: Model) -> dict[str, str]:
     """Versions of the packages that take part, and the devices."""
-    devices = model.image_side.devices
-    return {
-        **{name: version(name) for name in VERSIONED},
-        "device": f"{len(devices)} x {devices[0].device_kind} ({devices[0].platform})",
-    }
+    return {**{name: version(name) for name in (*VERSIONED, *model.packages)}, "device": model.device}
 
 
 def _with_curves(attributions: Sequence[Attribution], evaluations: Evaluations) -> list[Attribution]:

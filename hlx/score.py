@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 
 from hlx.errors import InputError, NonFiniteScoreError
 from hlx.images import content_hash, read_image, square
@@ -32,6 +32,7 @@ NO_PHENOMENON = "(none)"
 """Where stimuli without a phenomenon are counted."""
 
 _PAIRS_AT_ONCE = 8192
+_ENCODED_AT_ONCE = 64
 
 T = TypeVar("T")
 
@@ -41,7 +42,7 @@ Progress = Callable[[int, int], object]
 
 @runtime_checkable
 class PairScorer(Protocol):
-    """What scoring needs of a model; every model that ``load_model`` returns has it."""
+    """What scoring needs of a model whose images and texts meet in a dot product."""
 
     @property
     def side(self) -> int:
@@ -57,6 +58,28 @@ class PairScorer(Protocol):
         self, images: Float[np.ndarray, "m p"], texts: Float[np.ndarray, "m p"]
     ) -> Float[np.ndarray, " m"]:
         """The score of each image with the text of the same row."""
+
+
+@runtime_checkable
+class JointScorer(Protocol):
+    """What scoring needs of a model that reads image and text together."""
+
+    @property
+    def side(self) -> int:
+        """Width and height of the model's input, in pixels."""
+
+    @property
+    def images_at_once(self) -> int:
+        """Images that it likes to be given together."""
+
+    def pair_scores(
+        self,
+        squares: UInt8[np.ndarray, "m side side 3"],
+        texts: Sequence[str],
+        image_rows: Int64[np.ndarray, " p"],
+        text_rows: Int64[np.ndarray, " p"],
+    ) -> Float[np.ndarray, " p"]:
+        """The score of image `image_rows[i]` with text `text_rows[i]`."""
 
 
 @dataclass(frozen=True)
@@ -95,26 +118,27 @@ class PairScore:
 
 
 def score_stimuli(
-    model: PairScorer,
+    model: PairScorer | JointScorer,
     stimuli: Sequence[Stimulus],
     *,
     sources: Sequence[str | Path | np.ndarray | None] | None = None,
-    batch_size: int = 64,
+    batch_size: int | None = None,
     progress: Progress | None = None,
 ) -> list[PairScore]:
     """Caption and foil scores of all stimuli, in their order.
 
     Parameters
     ----------
-    model : PairScorer
-        A model from ``hlx.load_model``.
+    model : PairScorer or JointScorer
+        Any model from ``hlx.load_model``, or a ``hlx.CallableModel``.
     stimuli : sequence of Stimulus
         All with a foil.
     sources : sequence, optional
         What to read each stimulus's image from, where that is not its own `image`; None marks a missing one,
         whose stimulus stays unscored.
-    batch_size : int
-        How many images or texts are encoded at once.
+    batch_size : int, optional
+        How many images or texts are encoded at once; 64 by default, or what suits a model that reads image
+        and text together.
     progress : callable, optional
         Told how far it is after each batch.
 
@@ -125,7 +149,7 @@ def score_stimuli(
     NonFiniteScoreError
         A score is NaN or infinite; the message names the stimulus.
     """
-    if batch_size < 1:
+    if batch_size is not None and batch_size < 1:
         raise InputError(f"batch size: expected at least 1, found {batch_size}")
     for stimulus in stimuli:
         if stimulus.foil is None:
@@ -137,22 +161,19 @@ def score_stimuli(
     pairs = [(s, source) for s, source in zip(stimuli, origins, strict=True) if source is not None]
     images = {_key(source): source for _, source in pairs}
     texts = list(dict.fromkeys(text for s, _ in pairs for text in (s.caption, str(s.foil))))
-    advance = _counter(progress, len(texts) + len(images))
-    # Texts first: a caption that is too long is warned of before the long part begins.
-    text_vectors = _stacked(advance(model.encode_texts(batch)) for batch in _batches(texts, batch_size))
-    pixel_hashes: list[str] = []
-    image_vectors = _stacked(
-        advance(model.encode_squares(_squares(batch, model.side, pixel_hashes)))
-        for batch in _batches(list(images.values()), batch_size)
-    )
-
     image_row = {key: row for row, key in enumerate(images)}
     text_row = {text: row for row, text in enumerate(texts)}
     shown = [image_row[_key(source)] for _, source in pairs]
-    captions = [text_row[s.caption] for s, _ in pairs]
-    foils = [text_row[str(s.foil)] for s, _ in pairs]
-    caption_scores = _pair_scores(model, image_vectors, shown, text_vectors, captions)
-    foil_scores = _pair_scores(model, image_vectors, shown, text_vectors, foils)
+    asked = [(row, text_row[text]) for row, (s, _) in zip(shown, pairs, strict=True) for text in _texts(s)]
+    pixel_hashes: list[str] = []
+    sources_of_images = list(images.values())
+    if isinstance(model, PairScorer):
+        size = batch_size or _ENCODED_AT_ONCE
+        found = _score_vectors(model, sources_of_images, texts, asked, size, progress, pixel_hashes)
+    else:
+        size = batch_size or model.images_at_once
+        found = _score_jointly(model, sources_of_images, texts, asked, size, progress, pixel_hashes)
+    caption_scores, foil_scores = found[0::2], found[1::2]
 
     scores = iter(zip(caption_scores, foil_scores, (pixel_hashes[row] for row in shown), strict=True))
     return [
@@ -226,18 +247,54 @@ def _squares(
     return np.stack(squares)
 
 
-def _pair_scores(
+def _texts(stimulus: Stimulus) -> tuple[str, str]:
+    return stimulus.caption, str(stimulus.foil)
+
+
+def _score_vectors(
     model: PairScorer,
-    image_vectors: Float[np.ndarray, "i p"],
-    image_rows: Sequence[int],
-    text_vectors: Float[np.ndarray, "t p"],
-    text_rows: Sequence[int],
+    images: Sequence[str | Path | np.ndarray],
+    texts: Sequence[str],
+    asked: Sequence[tuple[int, int]],
+    batch_size: int,
+    progress: Progress | None,
+    pixel_hashes: list[str],
 ) -> list[float]:
+    """Scores of (image, text) rows: every image and every text is encoded once."""
+    advance = _counter(progress, len(texts) + len(images))
+    # Texts first: a caption that is too long is warned of before the long part begins.
+    text_vectors = _stacked(advance(model.encode_texts(batch)) for batch in _batches(texts, batch_size))
+    image_vectors = _stacked(
+        advance(model.encode_squares(_squares(batch, model.side, pixel_hashes)))
+        for batch in _batches(images, batch_size)
+    )
     scores: list[float] = []
-    for rows in _batches(list(zip(image_rows, text_rows, strict=True)), _PAIRS_AT_ONCE):
+    for rows in _batches(asked, _PAIRS_AT_ONCE):
         of_images, of_texts = np.array(rows).T
         scores += np.asarray(model.pair_logits(image_vectors[of_images], text_vectors[of_texts])).tolist()
     return scores
+
+
+def _score_jointly(
+    model: JointScorer,
+    images: Sequence[str | Path | np.ndarray],
+    texts: Sequence[str],
+    asked: Sequence[tuple[int, int]],
+    batch_size: int,
+    progress: Progress | None,
+    pixel_hashes: list[str],
+) -> list[float]:
+    """Scores of (image, text) rows: every image is seen once, in batches, together with its own texts."""
+    advance = _counter(progress, len(images))
+    rows = np.array(asked, np.int64).reshape(-1, 2)
+    scores = np.zeros(len(rows))
+    for start in range(0, len(images), batch_size):
+        squares = _squares(images[start : start + batch_size], model.side, pixel_hashes)
+        own = np.flatnonzero((rows[:, 0] >= start) & (rows[:, 0] < start + len(squares)))
+        read, places = np.unique(rows[own, 1], return_inverse=True)
+        scores[own] = model.pair_scores(squares, [texts[i] for i in read], rows[own, 0] - start, places)
+        advance(squares)
+    return scores.tolist()
 
 
 def _scored(stimulus: Stimulus, score_caption: float, score_foil: float, pixel_hash: str) -> PairScore:

@@ -1,4 +1,4 @@
-"""Small random CLIP and SigLIP checkpoints on disk, made with transformers' PyTorch classes.
+"""Small random CLIP, SigLIP and FLAVA checkpoints on disk, made with transformers' PyTorch classes.
 
 A port that reads these folders and agrees with the classes that wrote them reads the published ones too:
 the maker varies what published checkpoints vary (end-of-text rule, activation, epsilon, widths, weight
@@ -12,7 +12,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tests.vocabularies import make_clip_tokenizer, make_gemma_tokenizer, make_sentencepiece_tokenizer
+from tests.vocabularies import (
+    make_bert_tokenizer,
+    make_clip_tokenizer,
+    make_gemma_tokenizer,
+    make_sentencepiece_tokenizer,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
 
 WeightType = Literal["float32", "float16", "bfloat16"]
 CLIP_MEAN, CLIP_STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
-BILINEAR, BICUBIC = 2, 3
+LANCZOS, BILINEAR, BICUBIC = 1, 2, 3
 
 
 def make_clip(
@@ -230,6 +235,145 @@ def make_siglip(
     return folder
 
 
+def make_flava(
+    folder: Path,
+    *,
+    whole: bool = True,
+    tokenizer: Literal["vocab.txt", "fast"] = "vocab.txt",
+    image_size: int = 32,
+    patch_size: int = 16,
+    width: int = 48,
+    heads: int = 3,
+    mlp: int = 100,
+    layers: int = 2,
+    text_width: int = 40,
+    text_heads: int = 2,
+    text_mlp: int = 88,
+    text_layers: int = 2,
+    text_length: int = 24,
+    projection: int = 36,
+    hidden_act: str = "gelu",
+    layer_norm_eps: float = 1e-12,
+    text_eps: float | None = None,
+    qkv_bias: bool = True,
+    codebook: bool = True,
+    scale: float = 93.7,
+    vocab_size: int | None = None,
+    dtype: WeightType = "float32",
+    shards: int = 1,
+    pickle_only: bool = False,
+    buffers: bool = False,
+    sparse_config: bool = False,
+    seed: int = 0,
+) -> Path:
+    """Write a random FLAVA with its tokenizer and image processor.
+
+    The widths of the towers differ, which the heads for training do not allow: their weights in the loss are
+    0, so that `FlavaForPreTraining` leaves them out; their parameters are in the file all the same.
+
+    Parameters
+    ----------
+    whole
+        A `FlavaForPreTraining`, its keys under `flava.` and beside them heads; else a `FlavaModel`.
+    tokenizer
+        `"fast"`: in tokenizer.json.
+    text_eps
+        LayerNorm epsilon of the text tower; default `layer_norm_eps`.
+    codebook
+        The image codebook is part of the whole model.
+    scale
+        exp(logit_scale).
+    others
+        As in `make_clip`.
+
+    Returns
+    -------
+    Path
+        `folder`.
+    """
+    from transformers import FlavaConfig, FlavaForPreTraining, FlavaModel
+    from transformers.models.flava.configuration_flava import (
+        FlavaImageCodebookConfig,
+        FlavaImageConfig,
+        FlavaMultimodalConfig,
+        FlavaTextConfig,
+    )
+
+    folder.mkdir(parents=True, exist_ok=True)
+    words = make_bert_tokenizer(folder, length=text_length, fast=tokenizer == "fast")
+    shared = {"hidden_act": hidden_act, "qkv_bias": qkv_bias}
+    small = {"hidden_size": 24, "num_attention_heads": 2, "intermediate_size": 30, "num_hidden_layers": 1}
+    config = FlavaConfig(
+        image_config=FlavaImageConfig(
+            image_size=image_size,
+            patch_size=patch_size,
+            hidden_size=width,
+            num_attention_heads=heads,
+            intermediate_size=mlp,
+            num_hidden_layers=layers,
+            layer_norm_eps=layer_norm_eps,
+            vocab_size=11,
+            **shared,
+        ).to_dict(),
+        text_config=FlavaTextConfig(
+            vocab_size=vocab_size or len(words),
+            hidden_size=text_width,
+            num_attention_heads=text_heads,
+            intermediate_size=text_mlp,
+            num_hidden_layers=text_layers,
+            max_position_embeddings=text_length,
+            layer_norm_eps=layer_norm_eps if text_eps is None else text_eps,
+            pad_token_id=words.pad_token_id,
+            **shared,
+        ).to_dict(),
+        multimodal_config=FlavaMultimodalConfig(**small).to_dict(),
+        image_codebook_config=FlavaImageCodebookConfig(
+            hidden_size=4, num_blocks_per_group=1, vocab_size=11
+        ).to_dict(),
+        hidden_size=24,
+        projection_dim=projection,
+        init_codebook=codebook,
+        **dict.fromkeys(
+            ("mim_weight", "mlm_weight", "itm_weight", "mmm_image_weight", "mmm_text_weight"), 0.0
+        ),
+    )
+    model = _random((FlavaForPreTraining if whole else FlavaModel)(config), seed, scale)
+    _save(model, folder, dtype, shards, pickle_only, buffers)
+    if sparse_config:
+        _thin(folder, {"text_config": FlavaTextConfig(), "image_config": FlavaImageConfig()})
+    # As published: the codebook's part of the file, and sizes as bare numbers.
+    processor = {
+        "codebook_crop_size": 16,
+        "codebook_do_center_crop": True,
+        "codebook_do_map_pixels": True,
+        "codebook_do_normalize": True,
+        "codebook_do_resize": True,
+        "codebook_image_mean": [0.0] * 3,
+        "codebook_image_std": [1.0] * 3,
+        "codebook_resample": LANCZOS,
+        "codebook_size": 16,
+        "crop_size": image_size,
+        "do_center_crop": True,
+        "do_normalize": True,
+        "do_resize": True,
+        "feature_extractor_type": "FlavaFeatureExtractor",
+        "image_mean": CLIP_MEAN,
+        "image_std": CLIP_STD,
+        "input_size_patches": 14,
+        "mask_group_max_aspect_ratio": None,
+        "mask_group_max_patches": None,
+        "mask_group_min_aspect_ratio": 0.3,
+        "mask_group_min_patches": 16,
+        "resample": BICUBIC,
+        "return_codebook_pixels": True,
+        "return_image_mask": True,
+        "size": image_size,
+        "total_mask_patches": 75,
+    }
+    _write_json(folder / "preprocessor_config.json", processor)
+    return folder
+
+
 def _random(model: PreTrainedModel, seed: int, scale: float) -> PreTrainedModel:
     """Draw all parameters so that activations keep unit scale and every bias, norm and position matters."""
     import torch
@@ -253,8 +397,10 @@ def _random(model: PreTrainedModel, seed: int, scale: float) -> PreTrainedModel:
                     mean, spread = -12.9, 0.0
                 elif "bias" in name:
                     mean, spread = 0.0, 0.2
-                elif name in ("class_embedding", "probe"):
+                elif name in ("class_embedding", "probe", "cls_token", "mask_token"):
                     mean, spread = 0.0, 1.0
+                elif name == "position_embeddings":
+                    mean, spread = 0.0, 0.7
                 else:  # fan-in scaling, a little above one so that attention is peaked as in trained models
                     mean, spread = 0.0, 1.3 / parameter[0].numel() ** 0.5
                 parameter.copy_(normal(parameter, mean, spread))
@@ -269,14 +415,7 @@ def _save(
     model = model.to(getattr(torch, dtype))
     state = dict(model.state_dict())
     if buffers:
-        config = model.config
-        patches = (config.vision_config.image_size // config.vision_config.patch_size) ** 2
-        positions = {
-            "text_model": config.text_config.max_position_embeddings,
-            "vision_model": patches + (config.model_type == "clip"),
-        }
-        for tower, n in positions.items():
-            state[f"{tower}.embeddings.position_ids"] = torch.arange(n)[None]
+        state |= {f"{tower}.position_ids": torch.arange(n)[None] for tower, n in _positions(model).items()}
     if pickle_only:
         model.config.architectures = [type(model).__name__]
         model.config.save_pretrained(folder)
@@ -289,7 +428,23 @@ def _save(
 
         if shards > 1:
             raise ValueError("buffers are added to a single file, not to shards")
+        # FLAVA's heads share tensors, which safetensors refuses.
+        state = {key: value.clone() for key, value in state.items()}
         save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def _positions(model: PreTrainedModel) -> dict[str, int]:
+    """Embeddings that had a buffer of position ids once, and its length."""
+    config = model.config
+    words = config.text_config.max_position_embeddings
+    if config.model_type == "flava":
+        prefix = "" if type(model).__name__ == "FlavaModel" else "flava."
+        return {f"{prefix}text_model.embeddings": words}
+    patches = (config.vision_config.image_size // config.vision_config.patch_size) ** 2
+    return {
+        "text_model.embeddings": words,
+        "vision_model.embeddings": patches + (config.model_type == "clip"),
+    }
 
 
 def _thin(folder: Path, defaults: dict[str, PretrainedConfig]) -> None:

@@ -41,7 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def make_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> MakeCheckpoint:
     """Make a random checkpoint, or hand out the one made before with the same options.
 
-    Called as `make_checkpoint("clip", **options of tests.checkpoints.make_clip)`, likewise `"siglip"`.
+    Called as `make_checkpoint("clip", **options of tests.checkpoints.make_clip)`, likewise `"siglip"` and
+    `"flava"`.
     The folders are shared: copy one before changing anything in it.
     """
     pytest.importorskip("torch", reason="random checkpoints are made with torch")
@@ -50,7 +51,11 @@ def make_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> MakeCheckpoint:
     from tests import checkpoints
 
     logging.disable_progress_bar()
-    makers = {"clip": checkpoints.make_clip, "siglip": checkpoints.make_siglip}
+    makers = {
+        "clip": checkpoints.make_clip,
+        "siglip": checkpoints.make_siglip,
+        "flava": checkpoints.make_flava,
+    }
     root, numbers, made = tmp_path_factory.mktemp("checkpoints"), itertools.count(), {}
 
     def make(kind: str, **options: object) -> Path:

@@ -25,6 +25,7 @@ import hlx
 import hlx.models
 from hlx.cli import COMMANDS
 from hlx.models.dual_encoder import DualEncoder
+from hlx.models.families import FAMILIES
 from hlx.models.hub import EMBEDDED, find
 from tests.command_line import Ended, files, refusal
 from tests.command_line import hlx as run
@@ -550,7 +551,7 @@ def test_scores_that_are_no_numbers(folder: Path, bad: float) -> None:
         ended = run("explain", "photo.png", *texts, *options)
         assert (ended.status, ended.out) == (2, "")
         last = ended.err.splitlines()[-1]
-        assert last == f"hlx: stimulus {name}: the score is NaN or infinite with regions nothing shown"
+        assert last == f"hlx: stimulus {name}: the score is NaN or infinite with none of 16 players shown"
         assert files(folder) == before and "Traceback" not in ended.err
 
 
@@ -630,10 +631,12 @@ def test_version_names_the_devices() -> None:
 def test_models(folder: Path) -> None:
     listed = json.loads(run("models", "--json").out)
     assert listed["embedded"] == EMBEDDED and listed["default"] in EMBEDDED
-    assert {row["architecture"] for row in listed["loadable"]} == {"CLIP", "SigLIP", "SigLIP 2"}
+    loadable = {row["model_type"]: row for row in listed["loadable"]}
+    assert set(loadable) == set(FAMILIES) >= {"clip", "siglip", "flava", "lxmert", "blip"}
+    assert loadable["flava"]["engines"] == ["jax", "torch"] and loadable["lxmert"]["extras"] == ["torch"]
     assert set(listed["extras"]) == {"siglip", "torch"}
     text = run("models").out
-    for part in (*EMBEDDED, "openai/clip-vit-base-patch32", "google/siglip-base-patch16-224"):
+    for part in (*EMBEDDED, *(family.example for family in FAMILIES.values()), "FILE.py:FUNCTION"):
         assert part in text
     assert all((find(name).folder / "model.safetensors").is_file() for name in listed["embedded"])
 

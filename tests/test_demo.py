@@ -165,7 +165,7 @@ def test_folder_is_taken_away_only_if_it_was_made_here_and_stays_empty(tmp_path:
 def test_existing_files_are_refused_before_anything_is_done(tmp_path: Path) -> None:
     studied = choose_scenes(simulated_study.N_STIMULI)
     of_study = [f"{FOLDER}/{name}" for name in study_files(studied, MODELS)]
-    for number, name in enumerate([REPORT, *map_files(SCENES[:3]), *of_study]):
+    for number, name in enumerate([REPORT, *map_files(SCENES[:3], MODELS), *of_study]):
         folder = tmp_path / str(number)
         (folder / name).parent.mkdir(parents=True)
         (folder / name).write_bytes(b"kept")
@@ -202,7 +202,7 @@ def test_demo_writes_what_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert result.exit_code == 0, result.output
     folder = tmp_path / "hlx-demo"
     studied = study_files(choose_scenes(8), MODELS)
-    named = {FOLDER, REPORT, *map_files(SCENES[:2]), *(f"{FOLDER}/{name}" for name in studied)}
+    named = {FOLDER, REPORT, *map_files(SCENES[:2], MODELS), *(f"{FOLDER}/{name}" for name in studied)}
     assert set(files(folder)) == named
     kept = load(folder / exact_maps.STORE)
     maps = [(scene, model) for scene in SCENES[:2] for model in MODELS]

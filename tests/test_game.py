@@ -53,13 +53,21 @@ CASES: dict[str, Case] = {
         Grid(3, 3),
     ),
     "one layer, SigLIP": ("siglip", {"tokenizer": "fast", "layers": 1}, Grid(5, 1)),
+    "patch 14 in 46 pixels, FLAVA": ("flava", {"image_size": 46, "patch_size": 14}, Grid(3, 3)),
+    "blobs, FLAVA without biases": ("flava", {"qkv_bias": False}, LabelMap(blobs((32, 32), 9, seed=1))),
+    "one layer, FLAVA's towers alone": ("flava", {"layers": 1, "whole": False}, Grid(2, 3)),
 }
 # Pixels dealt out one by one: a patch then has 2^12 looks, too many for the table; or 2^40.
 FINE = {
     12: LabelMap(np.random.default_rng(3).permutation(1024).reshape(32, 32) % 12),
     40: LabelMap(np.random.default_rng(4).permutation(1024).reshape(32, 32) % 40),
 }
-SOME = ("grid that cuts 4 patches", "3x2, one layer", "patch 14 in 46 pixels, SigLIP 2")
+SOME = (
+    "grid that cuts 4 patches",
+    "3x2, one layer",
+    "patch 14 in 46 pixels, SigLIP 2",
+    "patch 14 in 46 pixels, FLAVA",
+)
 
 
 def assert_equals_slow_way(folder: Path, regions: Regions, background: str, foil: str | None) -> None:
@@ -100,7 +108,9 @@ def test_label_map_too_fine_for_a_table(clip_checkpoint: Path, n: int) -> None:
     assert_equals_slow_way(clip_checkpoint, FINE[n], "mean", FOIL)
 
 
-@pytest.mark.parametrize("name", ["grid that cuts 4 patches", "patch 14 in 46 pixels, SigLIP 2"])
+@pytest.mark.parametrize(
+    "name", ["grid that cuts 4 patches", "patch 14 in 46 pixels, SigLIP 2", "patch 14 in 46 pixels, FLAVA"]
+)
 def test_both_token_forms_are_the_patch_embedding(
     make_checkpoint: MakeCheckpoint, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -123,9 +133,11 @@ def test_both_token_forms_are_the_patch_embedding(
     np.testing.assert_allclose(summed, expected, rtol=0, atol=2e-5)
 
 
-def test_first_projections_are_looked_up(clip_checkpoint: Path, siglip_checkpoint: Path) -> None:
+def test_first_projections_are_looked_up(
+    clip_checkpoint: Path, siglip_checkpoint: Path, make_checkpoint: MakeCheckpoint
+) -> None:
     """The table's queries, keys and values are what the first block would compute."""
-    for folder in (clip_checkpoint, siglip_checkpoint):
+    for folder in (clip_checkpoint, siglip_checkpoint, make_checkpoint("flava")):
         tower = tower_of(loaded(folder))
         x, qkv = _tokens(folder, Grid(3, 3)).of(tower, jnp.asarray(some_rows(9, 5)))
         assert qkv is not None and qkv.shape[-1] == 3 * x.shape[-1]
@@ -170,11 +182,30 @@ def test_one_query_attends_as_any_other(heads: int, shared: bool) -> None:
     np.testing.assert_allclose(whole[:, 0], expected, rtol=1e-5, atol=1e-4)
 
 
+def test_attention_sees_what_its_mask_shows() -> None:
+    """Masks of one row per sequence, per token and of both give what the shown tokens alone give."""
+    m, t, d, heads = 3, 5, 8, 2
+    draw = np.random.default_rng(0)
+    qkv, dtype = jnp.asarray(draw.normal(size=(m, t, 3 * d)), jnp.float32), jnp.dtype("float32")
+    lengths = np.array([2, 5, 3])
+    padding, causal = np.arange(t) < lengths[:, None], np.tril(np.ones((t, t), bool))
+    by_padding = attention(qkv, heads, dtype, jnp.asarray(padding[:, None]))
+    by_order = attention(qkv, heads, dtype, jnp.asarray(causal[None]))
+    by_both = attention(qkv, heads, dtype, jnp.asarray(padding[:, None] & causal))
+    for i, length in enumerate(lengths):
+        alone = attention(qkv[i : i + 1, :length], heads, dtype)[0]
+        np.testing.assert_allclose(by_padding[i, :length], alone, rtol=0, atol=1e-6)
+        for last in range(length):
+            seen = attention(qkv[i : i + 1, : last + 1], heads, dtype)[0, last]
+            np.testing.assert_allclose(by_order[i, last], seen, rtol=0, atol=1e-6)
+            np.testing.assert_allclose(by_both[i, last], seen, rtol=0, atol=1e-6)
+
+
 def test_one_sweep_serves_many_pairs(make_checkpoint: MakeCheckpoint) -> None:
     """Each pair gets what it gets alone, whatever is beside it, and one without a foil its bias."""
     model = loaded(make_checkpoint("siglip", tokenizer="fast"))
     pairs = [(CAPTION, FOIL), (FOIL, CAPTION), (CAPTION, None)]
-    together = model.mask(IMAGE, Grid(2, 2)).sweep(*model.texts.heads(pairs)).values
+    together = model.mask(IMAGE, Grid(2, 2)).sweep(model.questions(pairs)).values
     alone = [model.game(Stimulus(IMAGE, *pair), Grid(2, 2)).table() for pair in pairs]
     np.testing.assert_allclose(together, np.stack(alone, axis=1), rtol=0, atol=5e-5)
     np.testing.assert_allclose(together[:, 0], -together[:, 1], rtol=0, atol=5e-5)
@@ -197,7 +228,7 @@ def test_looks_are_as_many_as_regions_allow() -> None:
 def test_rows_of_another_kind_are_refused(clip_checkpoint: Path) -> None:
     game = loaded(clip_checkpoint).game(Stimulus(IMAGE, CAPTION), Grid(2, 2))
     for wrong in (np.ones((3, 5), bool), np.ones((3, 4), int), np.ones(4, bool)):
-        with pytest.raises(InputError, match=r"boolean rows \(m, 4\)"):
+        with pytest.raises(InputError, match=r"rows as \(m, 4\) booleans"):
             game(wrong)
     assert game(np.zeros((0, 4), bool)).shape == (0,)
     with pytest.raises(InputError):

@@ -85,8 +85,9 @@ def test_batches_of_rows_need_not_divide(model: DualEncoder, table: np.ndarray) 
 
 def test_vectors_are_kept_on_request(model: DualEncoder, table: np.ndarray) -> None:
     image = model.mask(STIMULUS.image, GRID, batch_size=24)
-    heads, offsets = model.texts.heads([(CAPTION, FOIL), (CAPTION, None)])
-    kept, without = image.sweep(heads, offsets, keep_vectors=True), image.sweep(heads, offsets)
+    questions = model.questions([(CAPTION, FOIL), (CAPTION, None)])
+    heads, offsets = questions
+    kept, without = image.sweep(questions, keep_vectors=True), image.sweep(questions)
     assert without.vectors is None
     assert kept.vectors is not None and kept.vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(kept.vectors, axis=1), 1, atol=1e-5)
@@ -105,7 +106,7 @@ def test_float32_everywhere(model: DualEncoder) -> None:
     assert {leaf.dtype for leaf in jax.tree.leaves(model.image_side._state)} == {np.dtype("float32")}
 
 
-@pytest.mark.parametrize("kind", ["clip", "siglip"])
+@pytest.mark.parametrize("kind", ["clip", "siglip", "flava"])
 def test_bfloat16_is_close(make_checkpoint: MakeCheckpoint, kind: str) -> None:
     """The large products run in bfloat16, nothing else does, and phi stays where it was."""
     folder = make_checkpoint(kind, layers=3, **({"tokenizer": "fast"} if kind == "siglip" else {}))
@@ -146,10 +147,10 @@ def test_nan_weights_are_found_out(make_checkpoint: MakeCheckpoint, tmp_path: Pa
     weights["vision_model.encoder.layers.1.mlp.fc2.bias"][3] = np.nan
     save_file(weights, folder / "model.safetensors")
     game = load_model(folder).game(STIMULUS, Grid(2, 2))
-    with pytest.raises(NonFiniteScoreError, match=r"photo-7.*nothing") as caught:
+    with pytest.raises(NonFiniteScoreError, match=r"photo-7.*none of 4 players shown") as caught:
         game.table()
     assert "\n" not in str(caught.value)
-    with pytest.raises(NonFiniteScoreError, match=r"photo-7.*1, 3 shown"):
+    with pytest.raises(NonFiniteScoreError, match=r"photo-7.*players 1, 3 of 4 shown"):
         game(np.array([[False, True, False, True]]))
 
 
@@ -164,7 +165,7 @@ def test_the_coalition_with_the_bad_score_is_named(
     monkeypatch.setattr(ImageSide, "sweep", lambda *_, **__: (values.copy(), None))
     monkeypatch.setattr(ImageSide, "scores", lambda *_, **__: values.copy())
     for ask in (game.table, lambda: game(rows)):
-        with pytest.raises(NonFiniteScoreError, match=r"photo-7.* 0, 2, 5 shown"):
+        with pytest.raises(NonFiniteScoreError, match=r"photo-7.* players 0, 2, 5 of 6 shown"):
             ask()
 
 

@@ -1,8 +1,9 @@
-"""Tiny tokenizers of the three kinds that published CLIP and SigLIP checkpoints hold, made on the spot."""
+"""Tiny tokenizers of the kinds that published CLIP, SigLIP and FLAVA checkpoints hold, made on the spot."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,4 +100,26 @@ def make_gemma_tokenizer(folder: Path, *, length: int) -> PreTrainedTokenizerBas
         model_max_length=length,
     )
     tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+def make_bert_tokenizer(folder: Path, *, length: int, fast: bool = False) -> PreTrainedTokenizerBase:
+    """FLAVA's kind: lowercasing WordPiece, from vocab.txt or, with `fast`, from tokenizer.json.
+
+    Every other word of the corpus is whole, the rest is spelt. Id 0, which pads in BERT, is an unused piece
+    and id 1 pads: a tower that does not ask which id does would be found out.
+    """
+    from transformers import BertTokenizer
+
+    words = sorted({word for line in CORPUS for word in re.findall(r"[a-z]+|[^a-z ]", line.lower())})
+    letters = sorted(set("".join(words)))
+    pieces = ["[unused0]", "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    pieces += dict.fromkeys([*letters, *(f"##{letter}" for letter in letters), *words[::2]])
+    (folder / "vocab.txt").write_text("".join(f"{piece}\n" for piece in pieces))
+    settings = {"do_lower_case": True, "model_max_length": length, "tokenizer_class": "BertTokenizer"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
+    tokenizer = BertTokenizer.from_pretrained(folder)
+    if fast:
+        tokenizer.save_pretrained(folder)
+        (folder / "vocab.txt").unlink()
     return tokenizer

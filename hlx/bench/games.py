@@ -18,7 +18,7 @@ from hlx.regions import Regions
 from hlx.tables import ARRAY_ENDINGS, read_tables, single_tables
 
 if TYPE_CHECKING:
-    from hlx.models.dual_encoder import DualEncoder
+    from hlx.models.model import Model
     from hlx.stimuli import Stimulus
 
 RESULT_ENDINGS = (".h5", ".hdf5")
@@ -129,7 +129,7 @@ def games_from_attributions(attributions: Sequence[Attribution], name: str) -> l
 
 
 def games_from_model(
-    model: DualEncoder,
+    model: Model,
     stimuli: Sequence[Stimulus],
     regions: Regions | None = None,
     *,

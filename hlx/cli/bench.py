@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hlx.cli.model_options import MODEL_OPTIONS, model_of, model_options
 from hlx.cli.outputs import PICTURES, check_outputs, tell_written
 from hlx.cli.terminal import progress_bar
 from hlx.errors import InputError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from hlx.regions import Grid
 
 _FILE = click.Path(path_type=Path)
-_MODEL_OPTIONS = ("model", "images", "background", "dtype", "batch_size")
+_MODEL_OPTIONS = (*MODEL_OPTIONS, "images", "background", "batch_size")
 _STDOUT = Path("-")
 
 DEFAULT_TOP = 5
@@ -51,13 +52,7 @@ def bench(ctx: click.Context) -> None:
 @click.option(
     "--images", multiple=True, type=_FILE, metavar="DIR", help="Folder to find their images in; repeatable."
 )
-@click.option(
-    "--model",
-    default="clip-scenes",
-    show_default=True,
-    metavar="NAME|DIR|HUB-ID",
-    help="What scores --stimuli.",
-)
+@model_options
 @click.option(
     "--grid",
     metavar="RxC",
@@ -70,7 +65,6 @@ def bench(ctx: click.Context) -> None:
     show_default=True,
     help="What hidden regions of --stimuli show.",
 )
-@click.option("--dtype", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True)
 @click.option(
     "--batch-size", default="auto", show_default=True, metavar="auto|N", help="Coalitions per batch."
 )
@@ -273,12 +267,11 @@ def _from_model(
     options: dict[str, str],
 ) -> list[BenchmarkGame]:
     from hlx.bench.games import games_from_model, stimuli_of
-    from hlx.models import load_model
     from hlx.models.batches import parse_batch
 
     batch_size = parse_batch(options["batch_size"])
     chosen = stimuli_of(stimuli, images, most)
-    model = load_model(options["model"], dtype=options["dtype"])
+    model = model_of(options)
     with progress_bar("sweeping images") as progress:
         return games_from_model(
             model,

@@ -21,7 +21,7 @@ from hlx.scenes import HELD_OUT_SEED, TRAINING_SEEDS
 if TYPE_CHECKING:
     from hlx.demo.exact_maps import DemoMap, Pointing
     from hlx.demo.scenes import DemoScene
-    from hlx.models.dual_encoder import DualEncoder
+    from hlx.models.load import Loaded
     from hlx.study import Analysis
 
 MAP_COLUMNS = 34
@@ -48,7 +48,9 @@ MAP_COLUMNS = 34
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of maps.")
 def demo(out: Path, seed: int, quick: bool, force: bool, as_json: bool) -> None:
-    """From images to research questions with the embedded CLIP and SigLIP: offline, on embedded scenes.
+    """From images to research questions, offline: a tiny CLIP, SigLIP, FLAVA and LXMERT on embedded scenes.
+
+    LXMERT runs in PyTorch: without the torch extra the other three are compared.
 
     First exact maps of three scenes: f = score(caption) - score(foil), and every map holds the exact Shapley
     value of each of 16 regions, from all 65,536 ways to show some and blur the others. The object that the
@@ -69,12 +71,16 @@ def demo(out: Path, seed: int, quick: bool, force: bool, as_json: bool) -> None:
     mapped = [] if quick else choose_scenes(exact_maps.N_SCENES, seed)
     studied = choose_scenes(simulated_study.N_STIMULI, seed)
     folder = out / simulated_study.FOLDER
-    names = [simulated_study.REPORT, *(exact_maps.map_files(mapped) if mapped else [])]
-    study_names = simulated_study.study_files(studied, exact_maps.MODELS)
+    chosen = exact_maps.models_here()
+    names = [simulated_study.REPORT, *(exact_maps.map_files(mapped, chosen) if mapped else [])]
+    study_names = simulated_study.study_files(studied, chosen)
+    for name in exact_maps.MODELS:
+        if name not in chosen:
+            click.echo(f"{name} is left out: it takes the torch extra (pip install '.[torch]')", err=True)
     with output_folder(out, names, force), output_folder(folder, study_names, force):
         from hlx.models import load_model
 
-        models = [load_model(name) for name in exact_maps.MODELS]
+        models = [load_model(name) for name in chosen]
         maps = _exact_maps(out, mapped, models, as_json)
         if mapped:
             exact_maps.save_maps(out, maps)
@@ -93,7 +99,7 @@ def demo(out: Path, seed: int, quick: bool, force: bool, as_json: bool) -> None:
 
 
 def _exact_maps(
-    out: Path, scenes: Sequence[DemoScene], models: Sequence[DualEncoder], as_json: bool
+    out: Path, scenes: Sequence[DemoScene], models: Sequence[Loaded], as_json: bool
 ) -> list[DemoMap]:
     """The exact maps of all scenes, told as they come."""
     from hlx.demo import exact_maps
@@ -117,7 +123,7 @@ def _exact_maps(
 
 
 def _study(
-    out: Path, folder: Path, scenes: Sequence[DemoScene], models: Sequence[DualEncoder], seed: int
+    out: Path, folder: Path, scenes: Sequence[DemoScene], models: Sequence[Loaded], seed: int
 ) -> Analysis:
     """The study of all scenes, from clicks to the report."""
     from hlx.demo import simulated_study as study

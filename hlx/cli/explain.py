@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from hlx.cli.model_options import MODEL_OPTIONS, model_options
 from hlx.cli.outputs import PICTURES, check_outputs, tell_written
 from hlx.cli.terminal import attribution_text
 from hlx.errors import InputError
@@ -16,7 +17,7 @@ MAX_DRAWN = 100
 """Rows of one --plot; no picture is taller than 65,535 pixels."""
 
 _FILE = click.Path(path_type=Path)
-_MODEL_OPTIONS = ("model", "grid", "regions", "background", "dtype", "batch_size", "keep_embeddings")
+_MODEL_OPTIONS = (*MODEL_OPTIONS, "grid", "regions", "background", "batch_size", "keep_embeddings")
 
 
 @click.command()
@@ -30,13 +31,7 @@ _MODEL_OPTIONS = ("model", "grid", "regions", "background", "dtype", "batch_size
     metavar="FILE",
     help="Many pairs of this image from one sweep: a .csv or .jsonl with columns caption, foil, id.",
 )
-@click.option(
-    "--model",
-    default="clip-scenes",
-    show_default=True,
-    metavar="NAME|DIR|HUB-ID",
-    help="Embedded model, checkpoint directory or hub id (`hlx models` lists them).",
-)
+@model_options
 @click.option("--grid", metavar="RxC", help="Grid of regions.  [default: 4x4]")
 @click.option(
     "--regions", type=_FILE, metavar="FILE", help="Label map instead of a grid: .png or .npy, labels 0..n-1."
@@ -65,7 +60,6 @@ _MODEL_OPTIONS = ("model", "grid", "regions", "background", "dtype", "batch_size
     "the --budget (65,536 without one) is spent.",
 )
 @click.option("--faithfulness", is_flag=True, help="Add insertion and deletion curves and their areas.")
-@click.option("--dtype", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True)
 @click.option(
     "--batch-size", default="auto", show_default=True, metavar="auto|N", help="Coalitions per batch."
 )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hlx.cli.model_options import model_of
 from hlx.cli.terminal import progress_bar
 from hlx.errors import InputError
 
@@ -49,9 +50,8 @@ def from_model(
     read_image(stimuli[0].image)
 
     from hlx.explaining import explain_pairs
-    from hlx.models import load_model
 
-    model = load_model(str(options["model"]), dtype=str(options["dtype"]))
+    model = model_of(options)
     with progress_bar("evaluating coalitions") as progress:
         return explain_pairs(
             model,

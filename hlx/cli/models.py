@@ -7,46 +7,43 @@ from importlib.util import find_spec
 
 import click
 
-LOADABLE = (
-    (
-        "CLIP",
-        "openai/clip-vit-base-patch32",
-        "model_type clip; weights that come only as pytorch_model.bin take the torch extra",
-    ),
-    (
-        "SigLIP",
-        "google/siglip-base-patch16-224",
-        "model_type siglip; its tokenizer takes the siglip extra",
-    ),
-    (
-        "SigLIP 2",
-        "google/siglip2-base-patch16-224",
-        "fixed resolution only (model_type siglip); no extra",
-    ),
-)
-"""(architecture, an example on the hub, what it takes)."""
-
 EXTRAS = {
     "siglip": ("sentencepiece", "google.protobuf"),
     "torch": ("torch",),
 }
 """Extra -> modules it brings."""
 
+OWN = (
+    "f(images, texts) -> scores: uint8 (m, 224, 224, 3) and a list of t texts in, real numbers (m, t) out; "
+    "hlx.CallableModel sets another size"
+)
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def models(as_json: bool) -> None:
-    """List the embedded models, the architectures with a port, and the extras that are installed.
+    """List the embedded models, the architectures that can be loaded, and the extras that are installed.
 
     \b
     Example:
       hlx models
     """
+    from hlx.models.families import FAMILIES
     from hlx.models.hub import DEFAULT, EMBEDDED
 
     installed = {extra: all(map(_present, modules)) for extra, modules in EXTRAS.items()}
     if as_json:
-        loadable = [dict(zip(("architecture", "example", "needs"), row, strict=True)) for row in LOADABLE]
+        loadable = [
+            {
+                "architecture": family.title,
+                "model_type": family.model_type,
+                "example": family.example,
+                "engines": list(family.engines),
+                "score": family.score,
+                "extras": list(family.extras),
+            }
+            for family in FAMILIES.values()
+        ]
         listing = {"embedded": EMBEDDED, "default": DEFAULT, "loadable": loadable, "extras": installed}
         click.echo(json.dumps(listing))
         return
@@ -54,8 +51,19 @@ def models(as_json: bool) -> None:
     for name, summary in EMBEDDED.items():
         click.echo(f"  {name:<16}{summary}")
     click.echo("\nFrom a checkpoint directory, or by hub id (downloaded once):")
-    for architecture, example, needs in LOADABLE:
-        click.echo(f"  {architecture:<10}e.g. {example}\n{'':<12}{needs}")
+    for family in FAMILIES.values():
+        default, *others = family.engines
+        engines = " or ".join([f"--engine {default}" + (", the default," if others else ""), *others])
+        extras = f"; takes the {' and '.join(family.extras)} extra" if family.extras else ""
+        click.echo(f"  {family.title:<14}e.g. {family.example}")
+        click.echo(f"{'':<16}model_type {family.model_type}, {engines}{extras}")
+        click.echo(f"{'':<16}score: {family.score}")
+    click.echo("\nA function of your own, as MODULE:FUNCTION or FILE.py:FUNCTION:")
+    click.echo(f"  {OWN}")
+    click.echo(
+        "\nThe torch engine takes the torch extra for every architecture, and so do weights that come only "
+        "as pytorch_model.bin."
+    )
     click.echo("\nExtras:")
     for extra, there in installed.items():
         state = "installed" if there else f"missing; from a clone: pip install '.[{extra}]'"

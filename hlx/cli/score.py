@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hlx.cli.model_options import model_of, model_options
 from hlx.cli.outputs import check_outputs
 from hlx.cli.terminal import progress_bar
 from hlx.errors import InputError
@@ -30,9 +31,7 @@ NAMES_SHOWN = 20
     type=click.Path(path_type=Path),
     help="Folder to find images in by name, and below; may be repeated. Images beside the file come first.",
 )
-@click.option(
-    "--model", default="clip-scenes", show_default=True, metavar="NAME|DIR|HUB-ID", help="What scores."
-)
+@model_options
 @click.option(
     "--validated", is_flag=True, help="Keep VALSE items whose caption at least 2 of 3 annotators chose."
 )
@@ -50,21 +49,21 @@ NAMES_SHOWN = 20
     type=click.Path(path_type=Path),
     help="Write the names of all missing images.",
 )
-@click.option("--batch-size", default=64, show_default=True, type=click.IntRange(min=1))
-@click.option("--dtype", default="float32", show_default=True, type=click.Choice(["float32", "bfloat16"]))
+@click.option(
+    "--batch-size", default="auto", show_default=True, metavar="auto|N", help="Images and texts at once."
+)
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def score(
     stimuli: tuple[Path, ...],
     images: tuple[Path, ...],
-    model: str,
     validated: bool,
     out: Path,
     missing: Path | None,
-    batch_size: int,
-    dtype: str,
+    batch_size: str,
     force: bool,
     as_json: bool,
+    **options: str | None,
 ) -> None:
     """Score caption and foil of every stimulus in STIMULI (.csv, .jsonl or VALSE's .json).
 
@@ -77,11 +76,12 @@ def score(
           --model openai/clip-vit-base-patch32 --out clip.csv
     """
     from hlx import __version__
-    from hlx.models import load_model
+    from hlx.models.batches import parse_batch
     from hlx.score import accuracy, score_stimuli
     from hlx.stimuli import gather_stimuli
 
     check_outputs({"--out": (out, (".csv", ".jsonl")), "--missing": (missing, ())}, stimuli, force)
+    at_once = parse_batch(batch_size)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         gathered = gather_stimuli(stimuli, images, validated=validated, need_foil=True)
@@ -97,13 +97,13 @@ def score(
         )
 
     started = time.perf_counter()
-    scorer = load_model(model, dtype=dtype)
+    scorer = model_of(options)
     with progress_bar("encoding images and texts") as progress:
         records = score_stimuli(
-            scorer, gathered.stimuli, sources=gathered.sources, batch_size=batch_size, progress=progress
+            scorer, gathered.stimuli, sources=gathered.sources, batch_size=at_once, progress=progress
         )
     seconds = time.perf_counter() - started
-    made_by = {"model": scorer.name, "fingerprint": scorer.fingerprint, "dtype": dtype}
+    made_by = {"model": scorer.name, "fingerprint": scorer.fingerprint, "dtype": str(options["dtype"])}
     made_by["hlx_version"] = __version__
     write_bytes(out, _table_text(records, made_by, out.suffix.lower()).encode())
     if missing is not None:

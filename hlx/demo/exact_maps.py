@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,20 @@ from hlx.store import save
 
 if TYPE_CHECKING:
     from hlx.models.batches import Progress
-    from hlx.models.dual_encoder import DualEncoder
+    from hlx.models.model import Model
 
-MODELS = ("clip-scenes", "siglip-scenes")
+MODELS = ("clip-scenes", "siglip-scenes", "flava-scenes", "lxmert-scenes")
+IN_TORCH = ("lxmert-scenes",)
+"""Of these the ones that take the torch extra."""
+
 N_SCENES = 3
 REGIONS = Grid(4, 4)
 STORE, SHEET = "demo.h5", "contact-sheet.png"
+
+
+def models_here() -> tuple[str, ...]:
+    """The demo's models that the extras installed can run."""
+    return MODELS if find_spec("torch") else tuple(name for name in MODELS if name not in IN_TORCH)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,14 +68,14 @@ class Pointing:
     chance: float
 
 
-def map_files(scenes: Sequence[DemoScene], models: Sequence[str] = MODELS) -> list[str]:
+def map_files(scenes: Sequence[DemoScene], models: Sequence[str]) -> list[str]:
     """Names of all files that the maps make: results, contact sheet, overlays, the scenes themselves."""
     overlays = [scene.overlay_file(model) for scene in scenes for model in models]
     return [STORE, SHEET, *overlays, *(scene.image_file for scene in scenes)]
 
 
 def explain_scene(
-    model: DualEncoder,
+    model: Model,
     scene: DemoScene,
     folder: Path,
     regions: Regions = REGIONS,

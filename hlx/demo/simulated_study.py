@@ -32,7 +32,7 @@ from hlx.study import Analysis, analyze, read_study
 
 if TYPE_CHECKING:
     from hlx.models.batches import Progress
-    from hlx.models.dual_encoder import DualEncoder
+    from hlx.models.load import Loaded
 
 N_STIMULI, PARTICIPANTS = 28, 17
 ESTIMATOR, BUDGET = "odd-gp", 172  # as many evaluations as the reference study's explainer makes
@@ -86,7 +86,7 @@ def simulate_people(folder: Path, scenes: Sequence[DemoScene], seed: int) -> Hum
 
 
 def explain_stimuli(
-    folder: Path, model: DualEncoder, stimuli: Sequence[Stimulus], progress: Progress | None = None
+    folder: Path, model: Loaded, stimuli: Sequence[Stimulus], progress: Progress | None = None
 ) -> None:
     """A model's sampled maps of all stimuli, in one file.
 
@@ -102,7 +102,7 @@ def explain_stimuli(
     save(folder / _maps_file(model.name), attributions, keep_table=False, force=True)
 
 
-def score_benchmark(folder: Path, model: DualEncoder, seed: int) -> None:
+def score_benchmark(folder: Path, model: Loaded, seed: int) -> None:
     """A model's scores of statements about further scenes of the seed, which no map is made of.
 
     Raises

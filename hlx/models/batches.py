@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
 
 import jax
 import numpy as np
@@ -71,21 +73,27 @@ class BatchRunner:
 
     def run(
         self,
-        evaluate: Callable[[int, int], tuple[jax.Array, ...]],
+        evaluate: Callable[[int, int], tuple[Any, ...]],
         count: int,
         progress: Progress | None = None,
     ) -> Iterator[tuple[int, tuple[np.ndarray, ...]]]:
         """Yield (start, arrays) of consecutive batches of `count` items, in order.
 
-        `evaluate(start, size)` computes items start .. start+size-1 and may run past `count`, where its rows
-        are dropped; it is called from several threads. When the device runs out of memory the size is halved,
-        for this run and all later ones, and what was not read yet is tried again.
+        `evaluate(start, size)` computes arrays of items start .. start+size-1 and may run past `count`, where
+        its rows are dropped; it is called from several threads. When the device runs out of memory the size
+        is halved, for this run and all later ones, and what was not read yet is tried again; a warning then
+        says which size fits.
+
+        Raises
+        ------
+        ModelError : the memory does not hold even the smallest batch.
         """
 
         def fetch(start: int, size: int) -> tuple[np.ndarray, ...]:
             return tuple(np.asarray(array)[: count - start] for array in evaluate(start, size))
 
         position = read = 0
+        asked = self.size
         flight: deque[tuple[int, int, Future[tuple[np.ndarray, ...]]]] = deque()
         with ThreadPoolExecutor(self.workers) as pool:
             while read < count:
@@ -98,7 +106,7 @@ class BatchRunner:
                 start, size, future = flight.popleft()
                 try:
                     host = future.result()
-                except (jax.errors.JaxRuntimeError, MemoryError) as error:
+                except (RuntimeError, MemoryError) as error:  # JAX's and PyTorch's are RuntimeErrors
                     wait([other for _, _, other in flight])
                     flight.clear()
                     if not _out_of_memory(error):
@@ -107,6 +115,13 @@ class BatchRunner:
                     self._halve(error)
                     continue
                 self._compiled.add(size)
+                if self.size < asked:
+                    warnings.warn(
+                        f"the device ran out of memory at a batch of {asked}; {self.size} fits: start there "
+                        f"with --batch-size {self.size}",
+                        stacklevel=2,
+                    )
+                    asked = self.size
                 read = min(count, start + size)
                 yield start, host
                 if progress is not None:
@@ -126,7 +141,9 @@ class BatchRunner:
         self.size = max(self.multiple, half - half % self.multiple)
 
 
+_EXHAUSTED = ("RESOURCE_EXHAUSTED", "out of memory", "can't allocate memory")
+"""What XLA, CUDA and PyTorch's allocator on a CPU say."""
+
+
 def _out_of_memory(error: Exception) -> bool:
-    return (
-        isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error) or "out of memory" in str(error)
-    )
+    return isinstance(error, MemoryError) or any(phrase in str(error) for phrase in _EXHAUSTED)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -13,6 +12,7 @@ from flax import nnx
 from jax import Array
 
 from hlx.errors import ModelError
+from hlx.models.slots import Slot, Slots
 from hlx.models.transformer import BLOCK_ARRAYS, Block, BlockShape
 
 SAFETENSORS = "model.safetensors"
@@ -24,59 +24,10 @@ _TRANSFORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "transpose": lambda a: a.T,
     "scalar": lambda a: a.reshape(()),
     "row": lambda a: a.reshape(-1),
+    "rows": lambda a: a.reshape(-1, a.shape[-1]),
     # A convolution kernel (out, channel, y, x) as the matrix that multiplies a flat (y, x, channel) patch.
     "patch": lambda a: a.transpose(2, 3, 1, 0).reshape(-1, a.shape[0]),
 }
-
-
-@dataclass(frozen=True)
-class Slot:
-    """Where one checkpoint tensor goes: the port's array, the shape it must have in the file, the transform.
-
-    `part` is its place (0, 1, 2) among the packed queries, keys and values.
-    """
-
-    target: str
-    shape: tuple[int, ...]
-    transform: str = "keep"
-    part: int | None = None
-
-
-Slots = dict[str, Slot]
-
-
-def linear(key: str, target: str, inputs: int, outputs: int, bias: bool = True) -> Slots:
-    """Slots of a torch.nn.Linear."""
-    slots = {f"{key}.weight": Slot(f"{target}_weight", (outputs, inputs), "transpose")}
-    if bias:
-        slots[f"{key}.bias"] = Slot(f"{target}_bias", (outputs,))
-    return slots
-
-
-def norm(key: str, target: str, width: int) -> Slots:
-    """Slots of a torch.nn.LayerNorm."""
-    return {
-        f"{key}.weight": Slot(f"{target}_scale", (width,)),
-        f"{key}.bias": Slot(f"{target}_bias", (width,)),
-    }
-
-
-def block_slots(key: str, target: str, layers: int, width: int, mlp: int) -> Slots:
-    """Slots of an encoder's blocks; CLIP and SigLIP name them alike."""
-    slots: Slots = {}
-    for i in range(layers):
-        source, place = f"{key}.encoder.layers.{i}", f"{target}/{i}/"
-        for part, letter in enumerate("qkv"):
-            for name, slot in linear(
-                f"{source}.self_attn.{letter}_proj", place + "qkv", width, width
-            ).items():
-                slots[name] = Slot(slot.target, slot.shape, slot.transform, part)
-        slots |= linear(f"{source}.self_attn.out_proj", place + "out", width, width)
-        slots |= norm(f"{source}.layer_norm1", place + "norm1", width)
-        slots |= norm(f"{source}.layer_norm2", place + "norm2", width)
-        slots |= linear(f"{source}.mlp.fc1", place + "fc1", width, mlp)
-        slots |= linear(f"{source}.mlp.fc2", place + "fc2", mlp, width)
-    return slots
 
 
 class Arrays:
@@ -94,11 +45,12 @@ class Arrays:
         return jnp.asarray(array.astype(jnp.dtype(dtype), copy=False))
 
     def layer(self, tower: str, index: int) -> dict[str, Array]:
-        """Arrays of one block; its matrices in the tower's dtype."""
-        return {
-            name: self._typed(tower, name, self._arrays.pop(f"{tower}/{index}/{name}"))
-            for name in BLOCK_ARRAYS
-        }
+        """Arrays of one block; its matrices in the tower's dtype, biases that it does not have zero."""
+        place = f"{tower}/{index}/"
+        if place + "qkv_bias" not in self._arrays:
+            width = self._arrays[place + "qkv_weight"].shape[1]
+            self._arrays[place + "qkv_bias"] = np.zeros(width, np.float32)
+        return {name: self._typed(tower, name, self._arrays.pop(place + name)) for name in BLOCK_ARRAYS}
 
     def blocks(self, tower: str, layers: range, shape: BlockShape) -> nnx.List[Block]:
         """Consecutive blocks."""
@@ -185,27 +137,37 @@ def _pickled(file: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def read_arrays(
-    folder: Path, slots: Slots, matmul_dtype: Mapping[str, str], towers: tuple[str, ...] | None = None
+    folder: Path,
+    slots: Slots,
+    matmul_dtype: Mapping[str, str],
+    towers: tuple[str, ...] | None = None,
+    prefix: str = "",
+    ignored: tuple[str, ...] = (),
 ) -> Arrays:
     """Fill the port's arrays from a checkpoint.
 
     Parameters
     ----------
     folder : directory of a Hugging Face checkpoint.
-    slots : every key the architecture has, with its place and shape.
+    slots : every key the port needs, with its place and shape.
     matmul_dtype : tower name -> dtype of its blocks' matrices; float32 where not named.
     towers : keep only arrays of these towers, and those of none; all by default.
+    prefix : may stand before the keys: that of the model inside a model with further heads.
+    ignored : beginnings, after the prefix, of keys that the architecture has and the port does not need.
 
     Raises
     ------
     ModelError : a file is missing or corrupt, a key is missing, unknown or of another shape; names the key.
     """
     filled: dict[str, np.ndarray] = {}
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
     for key, tensor in tensors(folder):
-        if key.endswith(".position_ids"):  # a constant buffer of old checkpoints
+        name = key.removeprefix(prefix)
+        if name.endswith(".position_ids"):  # a constant buffer of old checkpoints
             continue
-        slot = slots.get(key)
+        if name.startswith(ignored):
+            continue
+        slot = slots.get(name)
         if slot is None:
             raise ModelError(f"{folder}: unexpected key {key} of shape {tensor.shape}: not this architecture")
         shape = (1,) if slot.transform == "scalar" and tensor.shape == (1,) else slot.shape
@@ -213,14 +175,20 @@ def read_arrays(
             raise ModelError(
                 f"{folder}: key {key} has shape {tensor.shape}; config.json asks for {slot.shape}"
             )
-        seen.add(key)
+        if name in seen:
+            raise ModelError(f"{folder}: keys {seen[name]} and {key} are the same one: keep one of them")
+        seen[name] = key
         tower, inside, _ = slot.target.partition("/")
         if towers is not None and inside and tower not in towers:
             continue
         _place(filled, slot, _TRANSFORMS[slot.transform](np.asarray(tensor, np.float32)))
-    missing = _first_missing(slots, seen)
+    missing = [key for key in slots if key not in seen]
     if missing:
-        raise ModelError(f"{folder}: {missing}")
+        prefixed = any(name != key for name, key in seen.items())
+        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise ModelError(
+            f"{folder}: key {prefix if prefixed else ''}{missing[0]}{more} is missing from the weights"
+        )
     return Arrays(filled, matmul_dtype)
 
 
@@ -231,14 +199,6 @@ def _place(filled: dict[str, np.ndarray], slot: Slot, array: np.ndarray) -> None
     width = array.shape[-1]
     packed = filled.setdefault(slot.target, np.empty((*array.shape[:-1], 3 * width), np.float32))
     packed[..., slot.part * width : (slot.part + 1) * width] = array
-
-
-def _first_missing(slots: Iterable[str], seen: set[str]) -> str | None:
-    missing = [key for key in slots if key not in seen]
-    if not missing:
-        return None
-    more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-    return f"key {missing[0]}{more} is missing from the weights"
 
 
 def first_line(error: Exception) -> str:

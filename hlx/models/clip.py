@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array
-from jaxtyping import Float, Float32, Int, Int32
+from jaxtyping import Float32, Int32
 
-from hlx.models.checkpoint import Arrays, Slot, Slots, block_slots, linear, norm
-from hlx.models.transformer import Block, BlockShape, layer_norm, matmul, run_blocks
+from hlx.models.checkpoint import Arrays
+from hlx.models.class_token import ClassTokenVision
+from hlx.models.slots import Slot, Slots, block_slots, linear, norm
+from hlx.models.transformer import BlockShape, layer_norm, matmul, run_blocks
 from hlx.models.vision import VisionShape, normalised
 
 if TYPE_CHECKING:
@@ -45,49 +47,17 @@ LEGACY_EOS = 2
 """Configurations written with this end-of-text id mean "the largest id of the text" (openai/clip-* do)."""
 
 
-class ClipVision(nnx.Module):
-    """Image tower: patches and a class token, pre-LN blocks, the class token projected."""
+class ClipVision(ClassTokenVision):
+    """Image tower: a class token, with a LayerNorm before the blocks."""
 
     def __init__(self, arrays: Arrays, shape: VisionShape) -> None:
-        self.shape = shape
-        self.patch_weight = nnx.Param(arrays["vision/patch_weight"])
-        self.class_token = nnx.Param(arrays["vision/class_token"])
-        self.positions = nnx.Param(arrays["vision/positions"])
+        super().__init__(arrays, shape)
         self.pre_scale = nnx.Param(arrays["vision/pre_scale"])
         self.pre_bias = nnx.Param(arrays["vision/pre_bias"])
-        self.post_scale = nnx.Param(arrays["vision/post_scale"])
-        self.post_bias = nnx.Param(arrays["vision/post_bias"])
-        self.projection = nnx.Param(arrays["vision/projection_weight"])
-        # The last block is computed for the class token alone, so it stands apart; the
-        # first one too, because a game can look its queries, keys and values up.
-        last = shape.layers - 1
-        self.first = Block(arrays.layer("vision", 0), shape.block) if last > 0 else None
-        self.middle = arrays.blocks("vision", range(1, last), shape.block)
-        self.last = Block(arrays.layer("vision", last), shape.block)
-
-    def fixed_tokens(self) -> Float32[Array, "1 d"]:
-        """Tokens that no pixel reaches: the class token with its position."""
-        return (self.class_token[...] + self.positions[0])[None]
-
-    def patch_tokens(
-        self, patches: Float32[Array, "*batch p"], position: Int[Array, "*places"]
-    ) -> Float32[Array, "*batch d"]:
-        """Tokens of normalised patches at their places, before `enter`; affine in the pixels."""
-        return matmul(patches, self.patch_weight[...]) + self.positions[...][position + 1]
 
     def enter(self, tokens: Float32[Array, "*batch d"]) -> Float32[Array, "*batch d"]:
         """From the sum of embeddings to the residual stream."""
         return layer_norm(tokens, self.pre_scale[...], self.pre_bias[...], self.shape.block.eps)
-
-    def __call__(
-        self, x: Float32[Array, "m t d"], qkv: Float[Array, "m t e"] | None = None
-    ) -> Float32[Array, "m p"]:
-        """Unit image vectors of residual streams x; qkv are the first block's, where already known."""
-        if self.first is not None:
-            x = self.first(x) if qkv is None else self.first.finish(x, qkv)
-        pooled = self.last.first_token(run_blocks(self.middle, x))
-        pooled = layer_norm(pooled, self.post_scale[...], self.post_bias[...], self.shape.block.eps)
-        return normalised(matmul(pooled, self.projection[...]))
 
 
 class ClipText(nnx.Module):
@@ -110,7 +80,7 @@ class ClipText(nnx.Module):
         """
         t = ids.shape[1]
         x = self.words[...][ids] + self.positions[:t]
-        x = run_blocks(self.blocks, x, jnp.tril(jnp.ones((t, t), bool)))
+        x = run_blocks(self.blocks, x, jnp.tril(jnp.ones((1, t, t), bool)))
         at = jnp.argmax(ids if self.eos == LEGACY_EOS else ids == self.eos, axis=-1)
         pooled = jnp.take_along_axis(x, at[:, None, None], axis=1)[:, 0]
         pooled = layer_norm(pooled, self.final_scale[...], self.final_bias[...], self.eps)

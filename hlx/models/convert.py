@@ -12,7 +12,7 @@ from hlx.files import filling
 from hlx.models.checkpoint import SAFETENSORS, first_line, tensors
 from hlx.models.hub import find
 
-_DESCRIPTIONS = ("*.json", "*.txt", "*.model")
+_DESCRIPTIONS = ("*.json", "*.yaml", "*.txt", "*.model")
 
 
 def convert(source: str, folder: Path, revision: str | None = None, force: bool = False) -> int:

@@ -5,34 +5,65 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Bool, Float, Float32, Int32, Shaped, UInt8
 
-from hlx.backgrounds import hidden_view
-from hlx.errors import InputError
-from hlx.images import read_image, square
+from hlx.coalitions import check_rows
+from hlx.images import read_image
 from hlx.models.batches import Progress
-from hlx.models.game import ImageTextGame, MaskedImage
+from hlx.models.game import MaskedImage, Sweep
 from hlx.models.hub import Checkpoint
-from hlx.models.image_side import ImageSide
+from hlx.models.image_side import ImageSide, Tokens
+from hlx.models.model import Model, check_lists
 from hlx.models.preparation import Pixels
 from hlx.models.text_side import TextSide
-from hlx.regions import LabelMap, Regions
-from hlx.stimuli import Stimulus
 
 
-class DualEncoder:
-    """A model whose score is scale * cosine(image vector, text vector) + bias.
+class Heads(NamedTuple):
+    """Directions (p, k) and offsets (k,) that turn an image vector into f of k text pairs."""
 
-    Made by `hlx.load_model`.
+    directions: Float32[np.ndarray, "p k"]
+    offsets: Float[np.ndarray, " k"]
+
+
+class TokenImage(MaskedImage):
+    """One image as rows of tokens on the devices: no masked image is ever built."""
+
+    def __init__(self, side: ImageSide, tokens: Tokens, *rest: Any) -> None:
+        super().__init__(*rest)
+        self._side, self._tokens = side, tokens
+
+    def vectors(self, rows: Shaped[np.ndarray, ...]) -> Float32[np.ndarray, "m p"]:
+        """Unit image vectors of coalitions."""
+        check_rows(rows, self.n_players)
+        return self._side.vectors(self._tokens, rows, self._runner)
+
+    def _values(
+        self, rows: Bool[np.ndarray, "m n"], questions: Heads, progress: Progress | None
+    ) -> Float32[np.ndarray, "m k"]:
+        directions, offsets = questions
+        if len(rows) == 0:
+            return np.zeros((0, directions.shape[1]), np.float32)
+        values = self._side.scores(self._tokens, rows, directions, self._runner, progress)
+        return values + offsets.astype(np.float32)
+
+    def _sweep(self, questions: Heads, progress: Progress | None, keep_vectors: bool) -> Sweep:
+        values, vectors = self._side.sweep(
+            self._tokens, self.n_players, questions.directions, self._runner, progress, keep_vectors
+        )
+        return Sweep(values + questions.offsets.astype(np.float32), vectors)
+
+
+class DualEncoder(Model):
+    """A model whose score is scale * cosine(image vector, text vector) + bias, by its JAX port.
+
+    Made by `hlx.load_model`; in bfloat16 only the image tower's large products are.
 
     Attributes
     ----------
-    name : what `load_model` was given (an absolute path for a directory).
-    side : input size in pixels.
     texts : the text side, which makes directions of captions and foils.
-    dtype : "float32" or "bfloat16", of the image tower's large products; all else is float32.
     """
 
     def __init__(
@@ -46,16 +77,18 @@ class DualEncoder:
     ) -> None:
         self.checkpoint, self.family, self.dtype = checkpoint, family, dtype
         self.name, self.side = checkpoint.name, image_side.shape.side
+        self.revision, self.device = checkpoint.revision, image_side.device
         self.image_side, self.texts = image_side, text_side
         self._pixels = pixels
-
-    def __repr__(self) -> str:
-        return f"<{self.family} {self.name}, {self.side} px, {self.dtype}>"
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the checkpoint's config and weights."""
         return self.checkpoint.fingerprint()
+
+    def questions(self, pairs: Sequence[tuple[str, str | None]]) -> Heads:
+        """(caption, foil) pairs as directions and offsets of image vectors."""
+        return Heads(*self.texts.heads(pairs))
 
     def encode_texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "t p"]:
         """Unit text vectors."""
@@ -101,49 +134,18 @@ class DualEncoder:
         -------
         float32 (images, texts)
         """
-        if isinstance(images, str | Path) or isinstance(texts, str):
-            raise InputError("scores takes lists: of images, and of texts")
-        if len(images) == 0 or len(texts) == 0:
-            raise InputError("scores takes at least one image and one text")
+        check_lists(images, texts)
         return self.logits(self.encode_images(images), self.encode_texts(texts))
 
-    def mask(
+    def _masked(
         self,
-        image: str | Path | np.ndarray,
-        regions: Regions,
-        background: str = "blur",
-        batch_size: int | str | None = None,
-        name: str | None = None,
-    ) -> MaskedImage:
-        """An image whose regions can be shown and hidden, ready on the devices."""
-        pixels = read_image(image)
-        shown = square(pixels, self.side)
-        if isinstance(regions, LabelMap):
-            regions.check_size(pixels.shape[:2], self.side)
-        labels = regions.labels(self.side)
-        hidden = hidden_view(shown, background)
-        tokens = self.image_side.tokens(shown, hidden, labels, regions.n_players)
+        shown: UInt8[np.ndarray, "s s 3"],
+        hidden: UInt8[np.ndarray, "s s 3"],
+        labels: Int32[np.ndarray, "s s"],
+        n_players: int,
+        batch_size: int | str | None,
+        name: str,
+    ) -> TokenImage:
+        tokens = self.image_side.tokens(shown, hidden, labels, n_players)
         runner = self.image_side.runner(batch_size)
-        return MaskedImage(self.image_side, tokens, regions.n_players, runner, shown, hidden, name or "image")
-
-    def game(
-        self,
-        stimulus: Stimulus,
-        regions: Regions,
-        background: str = "blur",
-        batch_size: int | str | None = None,
-        progress: Progress | None = None,
-    ) -> ImageTextGame:
-        """The game of one stimulus: v(S) = f with only the regions S shown.
-
-        Parameters
-        ----------
-        stimulus : image, caption and foil.
-        regions : `Grid` or `LabelMap`.
-        background : what hidden regions show: "blur", "mean" or "black".
-        batch_size : coalitions per batch; None or "auto" chooses what suits the device.
-        progress : called with (done, total) while `table()` runs.
-        """
-        masked = self.mask(stimulus.image, regions, background, batch_size, stimulus.name)
-        heads, offsets = self.texts.heads([(stimulus.caption, stimulus.foil)])
-        return ImageTextGame(masked, heads[:, 0], float(offsets[0]), progress)
+        return TokenImage(self.image_side, tokens, n_players, runner, shown, hidden, name)

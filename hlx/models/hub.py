@@ -14,14 +14,19 @@ from hlx.errors import ModelError
 EMBEDDED = {
     "clip-scenes": "tiny CLIP trained on hlx's scenes (64 px, 4x4 patches); the default",
     "siglip-scenes": "tiny SigLIP trained on hlx's scenes (64 px, 4x4 patches)",
+    "flava-scenes": "tiny FLAVA trained on hlx's scenes (64 px, 4x4 patches)",
+    "lxmert-scenes": "tiny LXMERT trained on hlx's scenes (64 px, 4x4 grid features); takes the torch extra",
 }
 DEFAULT = "clip-scenes"
 
 SECONDS_TO_ANSWER = 10
 """A hub that is silent for longer is out of reach."""
 
+CONFIGS = ("config.json", "config.yaml", "grid_features.json")
+"""What a checkpoint's scores depend on beside its weights, in the order of the fingerprint."""
+
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-_DESCRIPTIONS = ["*.json", "*.txt", "*.model"]
+_DESCRIPTIONS = ["*.json", "*.yaml", "*.txt", "*.model"]
 _WEIGHTS = {
     "safetensors": ["model.safetensors", "model-*.safetensors"],
     "pickled": ["pytorch_model.bin", "pytorch_model-*.bin"],
@@ -36,14 +41,21 @@ class Checkpoint:
     folder: Path
     revision: str | None = None
 
-    def fingerprint(self) -> str:
-        """SHA-256 over config and weight files: which weights made a result, wherever they came from."""
+    def fingerprint(self, *others: Checkpoint) -> str:
+        """SHA-256 over config and weight files: which weights made a result, wherever they came from.
+
+        Parameters
+        ----------
+        others : checkpoints that take part too, as LXMERT's detector does.
+        """
         from hlx.models.checkpoint import weight_files
 
         digest = hashlib.sha256()
-        for file in [self.folder / "config.json", *weight_files(self.folder)[0]]:
-            with open(file, "rb") as handle:
-                digest.update(hashlib.file_digest(handle, "sha256").digest())
+        for folder in (self.folder, *(other.folder for other in others)):
+            described = [folder / name for name in CONFIGS if (folder / name).is_file()]
+            for file in [*described, *weight_files(folder)[0]]:
+                with open(file, "rb") as handle:
+                    digest.update(hashlib.file_digest(handle, "sha256").digest())
         return digest.hexdigest()
 
 

@@ -58,6 +58,11 @@ class ImageSide:
         self._ids: dict[tuple[int, bool], Callable] = {}
 
     @property
+    def device(self) -> str:
+        """What it runs on, in words."""
+        return f"{len(self.devices)} x {self.devices[0].device_kind} ({self.devices[0].platform})"
+
+    @property
     def tokens_per_image(self) -> int:
         """Length of the token sequence."""
         return self.shape.grid**2 + (0 if self.shape.pooled_by_probe else 1)

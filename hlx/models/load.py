@@ -2,146 +2,156 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import jax
-import numpy as np
 
 from hlx.errors import InputError, ModelError
-from hlx.models import clip, siglip
-from hlx.models.checkpoint import Arrays, Slots, first_line, read_arrays, read_config
+from hlx.models.callable_model import is_callable_spec, load_callable
+from hlx.models.checkpoint import read_config
+from hlx.models.composited import CompositingModel
 from hlx.models.dual_encoder import DualEncoder
+from hlx.models.families import FAMILIES, Family
 from hlx.models.hub import DEFAULT, Checkpoint, find
-from hlx.models.image_side import ImageSide
-from hlx.models.preparation import Pixels, Texts
+from hlx.models.ports import load_port, load_port_texts
 from hlx.models.text_side import TextSide
-from hlx.models.transformer import ACTIVATIONS, BlockShape
-from hlx.models.vision import VisionShape
-
-if TYPE_CHECKING:
-    from transformers import PretrainedConfig
 
 DTYPES = ("float32", "bfloat16")
-FAMILIES = ("clip", "siglip")
+ENGINES = ("jax", "torch")
+DETECTOR = "unc-nlp/frcnn-vg-finetuned"
+"""Gives LXMERT its regions where its folder holds no source of its own."""
+
+Devices = str | list[jax.Device] | None
+Loaded = DualEncoder | CompositingModel
 
 
 def load_model(
     name: str | Path = DEFAULT,
     dtype: str = "float32",
     revision: str | None = None,
-    devices: list[jax.Device] | None = None,
-) -> DualEncoder:
-    """Load a CLIP or SigLIP checkpoint.
+    devices: Devices = None,
+    engine: str | None = None,
+    detector: str | Path | None = None,
+) -> Loaded:
+    """Load a model; `hlx models` lists the architectures.
 
     Parameters
     ----------
-    name : embedded name ("clip-scenes", "siglip-scenes"), directory of a Hugging Face checkpoint, or hub id.
-    dtype : "float32", or "bfloat16" for the image tower's large products.
+    name : embedded name ("clip-scenes", ...), directory of a Hugging Face checkpoint, hub id, or a function
+        of your own as "module:function" or "file.py:function" (see `hlx.CallableModel`).
+    dtype : "float32", or "bfloat16" for the large products.
     revision : branch, tag or commit of a hub id.
-    devices : JAX devices to spread batches over; all local ones by default.
+    devices : "cpu", "cuda", "cuda:1" or "tpu"; a list of JAX devices, for the jax engine; by default all
+        local ones of the best kind, of which PyTorch takes the first.
+    engine : "jax" for the port with token-affine games, the default where there is one; "torch" for
+        composited images through transformers' model.
+    detector : LXMERT's, a directory or hub id; by default what its directory holds, else the released one.
 
     Raises
     ------
+    InputError : options that do not go together.
     ModelError : unknown, unreachable, corrupt, incomplete or of another architecture; says which key or file.
+        The torch extra or the device is missing.
     """
     if dtype not in DTYPES:
         raise InputError(f"dtype {dtype!r}: expected {' or '.join(DTYPES)}")
+    if engine is not None and engine not in ENGINES:
+        raise InputError(f"engine {engine!r}: expected {' or '.join(ENGINES)}")
+    if is_callable_spec(str(name)):
+        return _callable(str(name), dtype, engine, devices, detector)
     checkpoint = find(str(name), revision)
-    config, family = _config(checkpoint)
-    vision = config.vision_config
-    shape = VisionShape(
-        side=vision.image_size,
-        patch=vision.patch_size,
-        layers=vision.num_hidden_layers,
-        width=vision.hidden_size,
-        mlp=vision.intermediate_size,
-        block=_block(checkpoint, vision),
-        pooled_by_probe=family == "siglip",
-    )
-    tokenizer = _tokenizer(checkpoint, config, family)
-    pixels = Pixels(checkpoint.folder, family, shape.side)
-    arrays = read_arrays(checkpoint.folder, _slots(config, family), {"vision": dtype})
-    tower: clip.ClipVision | siglip.SiglipVision
-    tower = clip.ClipVision(arrays, shape) if family == "clip" else siglip.SiglipVision(arrays, shape)
-    image_side = ImageSide(tower, *pixels.mean_and_scale(), devices, dtype)
-    text_side = _text_side(checkpoint, arrays, tokenizer, config, family)
-    return DualEncoder(checkpoint, family, dtype, image_side, text_side, pixels)
+    raw = read_config(checkpoint.folder)
+    family = _family(checkpoint, raw)
+    chosen = engine or family.engines[0]
+    if chosen not in family.engines:
+        raise InputError(f"{checkpoint.name}: {family.title} has no JAX port; leave --engine jax out")
+    if detector is not None and family.kind != "lxmert":
+        raise InputError(f"{checkpoint.name}: {family.title} takes no detector; only LXMERT does")
+    if chosen == "torch":
+        return _torch_model(checkpoint, raw, family, dtype, devices, detector)
+    return load_port(checkpoint, raw, family.model_type, dtype, _jax_devices(devices))
 
 
 def load_text_side(name: str | Path, revision: str | None = None) -> tuple[TextSide, Checkpoint]:
-    """The text side of a checkpoint alone: enough to map new captions onto kept image vectors."""
+    """The text side of a port's checkpoint alone: enough to map new captions onto kept image vectors."""
     checkpoint = find(str(name), revision)
-    config, family = _config(checkpoint)
-    tokenizer = _tokenizer(checkpoint, config, family)
-    arrays = read_arrays(checkpoint.folder, _slots(config, family), {}, towers=("text",))
-    return _text_side(checkpoint, arrays, tokenizer, config, family), checkpoint
-
-
-def _slots(config: PretrainedConfig, family: str) -> Slots:
-    return (clip if family == "clip" else siglip).slots(config)
-
-
-def _tokenizer(checkpoint: Checkpoint, config: PretrainedConfig, family: str) -> Texts:
-    return Texts(checkpoint.folder, config.text_config.max_position_embeddings, to_limit=family == "siglip")
-
-
-def _text_side(
-    checkpoint: Checkpoint, arrays: Arrays, tokenizer: Texts, config: PretrainedConfig, family: str
-) -> TextSide:
-    text = config.text_config
-    block = _block(checkpoint, text)
-    tower: clip.ClipText | siglip.SiglipText
-    if family == "clip":
-        tower = clip.ClipText(arrays, text.num_hidden_layers, block, text.eos_token_id)
-    else:
-        tower = siglip.SiglipText(arrays, text.num_hidden_layers, block)
-    return TextSide(tokenizer, tower, text.vocab_size, *_scale_and_bias(arrays, family))
-
-
-def _scale_and_bias(arrays: Arrays, family: str) -> tuple[float, float]:
-    scale = float(np.exp(np.float32(arrays["logit_scale"])))
-    return scale, float(arrays["logit_bias"]) if family == "siglip" else 0.0
-
-
-def _config(checkpoint: Checkpoint) -> tuple[PretrainedConfig, str]:
     raw = read_config(checkpoint.folder)
-    family = raw.get("model_type")
-    if family not in FAMILIES:
-        hint = " (NaFlex: only SigLIP 2 at fixed resolution has a port)" if family == "siglip2" else ""
+    family = _family(checkpoint, raw)
+    if "jax" not in family.engines:
+        raise ModelError(f"{checkpoint.name}: {family.title} has no text side of its own")
+    return load_port_texts(checkpoint, raw, family.model_type), checkpoint
+
+
+def _family(checkpoint: Checkpoint, raw: dict) -> Family:
+    model_type = raw.get("model_type")
+    family = FAMILIES.get(model_type) if isinstance(model_type, str) else None
+    if family is None:
+        hint = " (NaFlex: SigLIP 2 is read at fixed resolution only)" if model_type == "siglip2" else ""
         raise ModelError(
-            f"{checkpoint.name}: unsupported architecture {family!r}{hint}; "
-            f"there are ports of {', '.join(FAMILIES)}"
+            f"{checkpoint.name}: unsupported architecture {model_type!r}{hint}; known: "
+            f"{', '.join(FAMILIES)}; any other model can be given as a function: --model module:function"
         )
-    kind: Any
-    if family == "clip":
-        from transformers.models.clip.configuration_clip import CLIPConfig as kind
-    else:
-        from transformers.models.siglip.configuration_siglip import SiglipConfig as kind
+    return family
+
+
+def _callable(
+    spec: str, dtype: str, engine: str | None, devices: Devices, detector: str | Path | None
+) -> CompositingModel:
+    given = {"dtype bfloat16": dtype != "float32", "engine": engine, "devices": devices, "detector": detector}
+    for option, value in given.items():
+        if value:
+            raise InputError(f"{spec}: {option} is for the function itself to settle; leave it out")
+    return load_callable(spec)
+
+
+def _torch_model(
+    checkpoint: Checkpoint,
+    raw: dict,
+    family: Family,
+    dtype: str,
+    devices: Devices,
+    detector: str | Path | None,
+) -> CompositingModel:
+    if find_spec("torch") is None:
+        raise ModelError(
+            f"{checkpoint.name}: {family.title} runs in PyTorch, which is not installed: install hlx[torch] "
+            "(from a clone: pip install '.[torch]')"
+        )
+    if isinstance(devices, list):
+        raise InputError("devices: a list of JAX devices is for the jax engine; name one for PyTorch: cuda:1")
+    from hlx.models.pytorch import load_scorer
+
+    eyes = _detector(checkpoint, detector) if family.kind == "lxmert" else None
+    scorer = load_scorer(
+        checkpoint.folder, raw, family, dtype, devices, None if eyes is None else eyes.folder
+    )
+    return CompositingModel(
+        checkpoint.name,
+        family.model_type,
+        scorer,
+        lambda: checkpoint.fingerprint(*(() if eyes is None else (eyes,))),
+        checkpoint.revision,
+    )
+
+
+def _detector(checkpoint: Checkpoint, name: str | Path | None) -> Checkpoint | None:
+    """Where an LXMERT's regions come from; None where its directory asks for grid features."""
+    if name is not None:
+        return find(str(name))
+    own = checkpoint.folder / "detector"
+    if own.is_dir():
+        return Checkpoint(str(own), own)
+    return None if (checkpoint.folder / "grid_features.json").is_file() else find(DETECTOR)
+
+
+def _jax_devices(devices: Devices) -> list[jax.Device] | None:
+    if not isinstance(devices, str) or devices == "auto":
+        return None if isinstance(devices, str) else devices
+    kind, _, number = devices.partition(":")
     try:
-        config = kind.from_dict(raw)
-    except Exception as error:  # the configuration classes raise whatever their fields' checks raise
-        raise ModelError(
-            f"{checkpoint.folder}: config.json is not a valid {family} configuration: {first_line(error)}"
-        ) from error
-    for name, tower, sizes in (
-        ("vision_config", config.vision_config, ("patch_size", "num_hidden_layers", "num_attention_heads")),
-        ("text_config", config.text_config, ("num_hidden_layers", "num_attention_heads")),
-    ):
-        for size in sizes:
-            found = getattr(tower, size)
-            if found < 1:
-                raise ModelError(
-                    f"{checkpoint.folder}: config.json: {name}.{size} is {found}, expected 1 or more"
-                )
-    if family == "siglip" and not config.vision_config.vision_use_head:
-        raise ModelError(f"{checkpoint.name}: a SigLIP without its pooling head has no image score")
-    return config, family
-
-
-def _block(checkpoint: Checkpoint, tower: PretrainedConfig) -> BlockShape:
-    if tower.hidden_act not in ACTIVATIONS:
-        raise ModelError(
-            f"{checkpoint.name}: unsupported activation {tower.hidden_act!r}; known: {', '.join(ACTIVATIONS)}"
-        )
-    return BlockShape(tower.num_attention_heads, tower.hidden_act, tower.layer_norm_eps)
+        found = jax.local_devices(backend=kind)
+        return [found[int(number)]] if number else found
+    except (RuntimeError, ValueError, IndexError) as error:
+        there = ", ".join(f"{each.platform}:{i}" for i, each in enumerate(jax.local_devices()))
+        raise ModelError(f"device {devices!r} is not here for JAX; there are: {there}") from error

@@ -14,12 +14,26 @@ from jaxtyping import Float32, Int32, UInt8
 from hlx.errors import InputError, ModelError
 from hlx.models.checkpoint import first_line, read_json
 
-PROCESSORS = {"clip": "CLIPImageProcessorPil", "siglip": "SiglipImageProcessorPil"}
+PROCESSORS = {
+    "clip": "CLIPImageProcessorPil",
+    "siglip": "SiglipImageProcessorPil",
+    "flava": "FlavaImageProcessorPil",
+}
+"""Image processors by model_type."""
+
+LEFT_OUT = {"flava": ("return_codebook_pixels", "return_image_mask")}
+"""What a processor can make besides pixels, for training; off whatever its file says."""
 
 TEXT_STEP = 16
 """Unpadded texts are padded to multiples of this, so that few lengths are compiled."""
 
-TOKENIZER_FILES = (("tokenizer.json",), ("vocab.json", "merges.txt"), ("spiece.model",), ("tokenizer.model",))
+TOKENIZER_FILES = (
+    ("tokenizer.json",),
+    ("vocab.json", "merges.txt"),
+    ("spiece.model",),
+    ("tokenizer.model",),
+    ("vocab.txt",),
+)
 """Any of these sets of files holds a whole vocabulary."""
 
 
@@ -34,7 +48,7 @@ class Texts:
     ----------
     folder : directory with the tokenizer's files.
     limit : the text tower's number of positions.
-    to_limit : pad every text to the limit (SigLIP), not only to the longest (CLIP).
+    to_limit : pad every text to the limit (SigLIP), not only to the longest (CLIP, FLAVA).
     """
 
     def __init__(self, folder: Path, limit: int, to_limit: bool) -> None:
@@ -61,7 +75,14 @@ class Texts:
                     f"{folder}: its tokenizer takes the siglip extra: install hlx[siglip]"
                 ) from error
             raise ModelError(f"{folder}: the tokenizer cannot be loaded: {text}") from error
+        if self._tokenizer.pad_token_id is None:
+            raise ModelError(f"{folder}: the tokenizer has no padding token (pad_token)")
         self._limit, self._to_limit = limit, to_limit
+
+    @property
+    def pad(self) -> int:
+        """The id that pads."""
+        return self._tokenizer.pad_token_id
 
     def ids(self, texts: Sequence[str]) -> Int32[np.ndarray, "m t"]:
         """Token ids padded with the tokenizer's pad id; over-long texts are cut, with a `LongTextWarning`."""
@@ -90,7 +111,7 @@ class Pixels:
     Parameters
     ----------
     folder : directory with preprocessor_config.json.
-    family : "clip" or "siglip".
+    family : model_type, a key of `PROCESSORS`.
     side : the model's input size in pixels.
     """
 
@@ -101,7 +122,7 @@ class Pixels:
         self._folder, self._side = folder, side
         config = self._config()
         try:
-            self._processor = processor(**config)
+            self._processor = processor(**config | dict.fromkeys(LEFT_OUT.get(family, ()), False))
             mean, scale = self.mean_and_scale()
         except Exception as error:  # whatever a processor makes of values it does not expect
             raise ModelError(f"{folder}: {self._file} cannot be used: {first_line(error)}") from error

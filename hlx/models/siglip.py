@@ -9,7 +9,8 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Float, Float32, Int, Int32
 
-from hlx.models.checkpoint import Arrays, Slot, Slots, block_slots, linear, norm
+from hlx.models.checkpoint import Arrays
+from hlx.models.slots import Slot, Slots, block_slots, linear, norm
 from hlx.models.transformer import ACTIVATIONS, Block, BlockShape, attend_once, layer_norm, matmul, run_blocks
 from hlx.models.vision import VisionShape, normalised
 

@@ -52,9 +52,12 @@ def matmul(x: Float[Array, "*batch d"], weight: Float[Array, "d e"]) -> Float32[
 
 
 def attention(
-    qkv: Float[Array, "m t e"], heads: int, dtype: jnp.dtype, mask: Bool[Array, "t t"] | None = None
+    qkv: Float[Array, "m t e"], heads: int, dtype: jnp.dtype, mask: Bool[Array, "#m #t t"] | None = None
 ) -> Float[Array, "m t d"]:
-    """Multi-head self-attention of packed queries, keys and values (e = 3 d); softmax in float32."""
+    """Multi-head self-attention of packed queries, keys and values (e = 3 d); softmax in float32.
+
+    The mask tells which tokens (last axis) a token (the axis before) may attend to.
+    """
     m, t, packed = qkv.shape
     width = packed // 3 // heads
     q, k, v = (part.reshape(m, t, heads, width) for part in jnp.split(qkv.astype(dtype), 3, axis=-1))
@@ -65,7 +68,7 @@ def attention(
     exact = {"precision": lax.Precision.HIGHEST, "preferred_element_type": jnp.float32}
     logits = jnp.matmul(q, k, **exact) * (width**-0.5)
     if mask is not None:
-        logits = jnp.where(mask, logits, jnp.finfo(jnp.float32).min)
+        logits = jnp.where(mask[:, None], logits, jnp.finfo(jnp.float32).min)
     weights = jax.nn.softmax(logits, axis=-1).astype(dtype)
     return jnp.matmul(weights, v, **exact).swapaxes(1, 2).reshape(m, t, packed // 3)
 
@@ -126,7 +129,7 @@ class Block(nnx.Module):
         return matmul(self.normed(x), self.qkv_weight[...]) + self.qkv_bias[...]
 
     def __call__(
-        self, x: Float32[Array, "m t d"], mask: Bool[Array, "t t"] | None = None
+        self, x: Float32[Array, "m t d"], mask: Bool[Array, "#m #t t"] | None = None
     ) -> Float32[Array, "m t d"]:
         """The whole block."""
         return self.finish(x, self.qkv(x), mask)
@@ -135,7 +138,7 @@ class Block(nnx.Module):
         self,
         x: Float32[Array, "m t d"],
         qkv: Float[Array, "m t e"],
-        mask: Bool[Array, "t t"] | None = None,
+        mask: Bool[Array, "#m #t t"] | None = None,
     ) -> Float32[Array, "m t d"]:
         """The block from its queries, keys and values on."""
         seen = attention(qkv, self.shape.heads, self.out_weight.dtype, mask)
@@ -159,7 +162,7 @@ class Block(nnx.Module):
 
 
 def run_blocks(
-    blocks: Iterable[Block], x: Float32[Array, "m t d"], mask: Bool[Array, "t t"] | None = None
+    blocks: Iterable[Block], x: Float32[Array, "m t d"], mask: Bool[Array, "#m #t t"] | None = None
 ) -> Float32[Array, "m t d"]:
     """Apply blocks in order.
 

@@ -1,0 +1,241 @@
+"""Functions of the user's own as models."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int32, Int64, Shaped, UInt8
+
+from hlx.counts import whole_number
+from hlx.errors import InputError, ModelError, NonFiniteScoreError
+from hlx.models.checkpoint import first_line
+from hlx.models.composited import Canvas, CompositingModel
+
+SIDE = 224
+_SPEC = re.compile(r"(?P<source>.+):(?P<name>[A-Za-z_]\w*)")
+
+ScoreFunction = Callable[[UInt8[np.ndarray, "m s s 3"], list[str]], Any]
+
+
+class CallableModel(CompositingModel):
+    """Any function of images and texts as a model: explained, scored and compared like every other.
+
+    Parameters
+    ----------
+    function
+        f(images, texts) -> scores: uint8 (m, side, side, 3) and a list of t texts in, real numbers (m, t)
+        out, as NumPy's, JAX's, PyTorch's (of any device) or nested lists; the higher, the better they fit.
+    name
+        What results call it; by default the function's own name.
+    side
+        Images are shown to it as squares of so many pixels.
+    batch_size
+        The most images that it is given at once, where nobody asks for another.
+    fingerprint
+        Identifies what the scores depend on, in results. By default the SHA-256 of the function's name and
+        source, which does not know the weights it uses: give your own to tell those apart.
+
+    Raises
+    ------
+    InputError
+        `side` or `batch_size` is no whole number, or below 1. When called: the function returned another
+        shape than (m, t), or no real numbers.
+    """
+
+    def __init__(
+        self,
+        function: ScoreFunction,
+        name: str | None = None,
+        side: int = SIDE,
+        batch_size: int = 16,
+        fingerprint: str | None = None,
+    ) -> None:
+        if not callable(function):
+            raise InputError(f"expected a function of images and texts, found {type(function).__name__}")
+        self.function = function
+        own = name or str(getattr(function, "__qualname__", type(function).__name__))
+        scorer = CallableScorer(
+            function,
+            own,
+            whole_number(side, "side", least=1),
+            whole_number(batch_size, "batch_size", least=1),
+        )
+        super().__init__(own, "function", scorer, lambda: fingerprint or _source_hash(function))
+
+    def scores(
+        self,
+        images: Sequence[str | Path | np.ndarray],
+        texts: Sequence[str],
+        batch_size: int | str | None = None,
+    ) -> Float32[np.ndarray, "m t"]:
+        """Scores of all images with all texts, each image resized to a square as for a map.
+
+        Raises
+        ------
+        NonFiniteScoreError : a score is NaN or infinite; names image and text.
+        """
+        scores = super().scores(images, texts, batch_size)
+        if not np.isfinite(scores).all():
+            i, j = np.argwhere(~np.isfinite(scores))[0]
+            raise NonFiniteScoreError(
+                f"{self.name}: the score of image {i} with text {texts[j]!r} is {scores[i, j]}"
+            )
+        return scores
+
+
+class CallableScorer:
+    """A function between hlx's steps: nothing is known of it, so texts and images go through as they are."""
+
+    dtype, device = "float32", "the function's own"
+    packages: tuple[str, ...] = ()
+
+    def __init__(self, function: ScoreFunction, name: str, side: int, batch_size: int) -> None:
+        self._function, self._name = function, name
+        self.side, self.default_batch = side, batch_size
+
+    def texts(self, texts: Sequence[str]) -> list[str]:
+        """The texts."""
+        for text in texts:
+            if not text.strip():
+                raise InputError("an empty caption cannot be scored")
+        return list(texts)
+
+    def canvas(
+        self,
+        shown: UInt8[np.ndarray, "s s 3"],
+        hidden: UInt8[np.ndarray, "s s 3"],
+        labels: Int32[np.ndarray, "s s"],
+    ) -> Canvas:
+        """Composited images: shown where a pixel's player is, else hidden."""
+
+        def composite(rows: Bool[np.ndarray, "m n"]) -> UInt8[np.ndarray, "m s s 3"]:
+            return np.where(rows[:, labels][..., None], shown, hidden)
+
+        return composite
+
+    def squares(self, images: UInt8[np.ndarray, "m s s 3"]) -> UInt8[np.ndarray, "m s s 3"]:
+        """The images."""
+        return images
+
+    def see(self, images: UInt8[np.ndarray, "m s s 3"]) -> UInt8[np.ndarray, "m s s 3"]:
+        """The images."""
+        return images
+
+    def pairs(
+        self,
+        seen: UInt8[np.ndarray, "m s s 3"],
+        texts: list[str],
+        image_rows: Int64[np.ndarray, " p"],
+        text_rows: Int64[np.ndarray, " p"],
+    ) -> Float32[np.ndarray, " p"]:
+        """Scores of pairs, by one call for all images that are asked about the same texts."""
+        asked: dict[int, list[int]] = {}
+        for place, image in enumerate(image_rows.tolist()):
+            asked.setdefault(image, []).append(place)
+        alike: dict[tuple[int, ...], list[int]] = {}
+        for image, places in asked.items():
+            alike.setdefault(tuple(text_rows[places].tolist()), []).append(image)
+        scores = np.empty(len(image_rows), np.float32)
+        for rows, images in alike.items():
+            found = self._call(seen[images], [texts[row] for row in rows])
+            for image, of_one in zip(images, found, strict=True):
+                scores[asked[image]] = of_one
+        return scores
+
+    def _call(self, images: UInt8[np.ndarray, "m s s 3"], texts: list[str]) -> Float32[np.ndarray, "m t"]:
+        m, t = len(images), len(texts)
+        expected = f"{self._name}: expected ({m}, {t}) real numbers for {m} images and {t} texts"
+        values = _as_array(self._function(images, texts), expected)
+        if values.shape != (m, t) or values.dtype.kind not in "fiub":
+            raise InputError(f"{expected}, found {values.dtype} of shape {values.shape}")
+        return values.astype(np.float32)
+
+
+def _as_array(answer: Any, expected: str) -> Shaped[np.ndarray, ...]:
+    if all(hasattr(answer, name) for name in ("detach", "cpu", "numpy")):  # PyTorch's, wherever it is
+        answer = answer.detach().cpu()
+        if str(answer.dtype) == "torch.bfloat16":  # which NumPy does not know
+            answer = answer.float()
+    try:
+        return np.asarray(answer)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{expected}, found {type(answer).__name__} that is no array: {first_line(error)}"
+        ) from None
+
+
+def _source_hash(function: Callable) -> str:
+    try:
+        source = inspect.getsource(function if inspect.isroutine(function) else type(function))
+    except (OSError, TypeError):  # typed in, or compiled
+        source = ""
+    name = getattr(function, "__qualname__", type(function).__name__)
+    return hashlib.sha256(f"{name}\n{source}".encode()).hexdigest()
+
+
+def is_callable_spec(name: str) -> bool:
+    """Whether a model's name is that of a function, "module:function" or "file.py:function"."""
+    found = _SPEC.fullmatch(name)
+    # one letter before the colon is a Windows drive
+    return found is not None and len(found["source"]) > 1 and not Path(name).exists()
+
+
+def load_callable(spec: str) -> CallableModel:
+    """The model that "module:attribute" or "path/to/file.py:attribute" names: the user's own code, run here.
+
+    The attribute is a `CallableModel`, or a function, which becomes one with its defaults. Modules are looked
+    for in the current directory too.
+
+    Raises
+    ------
+    ModelError : no such file, module or attribute; the import fails; the attribute is neither.
+    """
+    found = _SPEC.fullmatch(spec)
+    if found is None:
+        raise ModelError(f"model {spec!r}: expected MODULE:FUNCTION or FILE.py:FUNCTION")
+    source, name = found["source"], found["name"]
+    module = _imported(source, spec)
+    if not hasattr(module, name):
+        raise ModelError(f"model {spec!r}: {source} has nothing called {name}")
+    thing = getattr(module, name)
+    if isinstance(thing, CallableModel):
+        return thing
+    if not callable(thing) or inspect.isclass(thing):
+        kind = "a class" if inspect.isclass(thing) else f"of type {type(thing).__name__}"
+        raise ModelError(f"model {spec!r}: expected a function or a CallableModel, {name} is {kind}")
+    return CallableModel(thing, name=spec)
+
+
+def _imported(source: str, spec: str) -> Any:
+    path = Path(source).expanduser()
+    try:
+        if source.endswith(".py"):
+            if not path.is_file():
+                raise ModelError(f"model {spec!r}: there is no file {source}")
+            described = importlib.util.spec_from_file_location(path.stem, path)
+            assert described is not None and described.loader is not None
+            module = importlib.util.module_from_spec(described)
+            sys.modules.setdefault(path.stem, module)  # so that its classes can find themselves
+            described.loader.exec_module(module)
+            return module
+        if "" not in sys.path and str(Path.cwd()) not in sys.path:
+            sys.path.insert(0, str(Path.cwd()))
+        return importlib.import_module(source)
+    except ModelError:
+        raise
+    except ModuleNotFoundError as error:
+        if error.name is not None and (source == error.name or source.startswith(f"{error.name}.")):
+            raise ModelError(f"model {spec!r}: there is no module {source}") from error
+        raise ModelError(f"model {spec!r}: {source} cannot be imported: {first_line(error)}") from error
+    except Exception as error:  # whatever the user's code raises
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        raise ModelError(f"model {spec!r}: {source} cannot be imported: {reason}") from error

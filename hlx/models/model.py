@@ -1,0 +1,121 @@
+"""What the engine asks of every model, whatever it is made of and wherever it runs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Int32, UInt8
+
+from hlx.backgrounds import hidden_view
+from hlx.errors import InputError
+from hlx.images import read_image, square
+from hlx.models.batches import Progress
+from hlx.models.game import ImageTextGame, MaskedImage
+from hlx.regions import LabelMap, Regions
+from hlx.stimuli import Stimulus
+
+
+class Model(ABC):
+    """An image-text model: scores of images with texts, and games of stimuli.
+
+    Attributes
+    ----------
+    name : what `load_model` was given (an absolute path for a directory).
+    family : the architecture, the `model_type` of its config.json.
+    side : images are shown to it as squares of so many pixels.
+    dtype : "float32" or "bfloat16", of the large products.
+    revision : the hub's commit, where it comes from there.
+    device : what it runs on, in words.
+    packages : packages whose versions matter to its results, beside those that all of hlx uses.
+    """
+
+    name: str
+    family: str
+    side: int
+    dtype: str
+    revision: str | None = None
+    device: str
+    packages: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<{self.family} {self.name}, {self.side} px, {self.dtype}, {self.device}>"
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """SHA-256 of what determines its scores: config and weights of a checkpoint."""
+
+    @abstractmethod
+    def questions(self, pairs: Sequence[tuple[str, str | None]]) -> Any:
+        """(caption, foil) pairs as its masked images take them: all that depends on the texts alone.
+
+        f = score(caption) - score(foil), or score(caption) where the foil is None.
+        """
+
+    @abstractmethod
+    def scores(
+        self, images: Sequence[str | Path | np.ndarray], texts: Sequence[str]
+    ) -> Float32[np.ndarray, "m t"]:
+        """Scores of all images (paths or uint8 arrays) with all texts."""
+
+    @abstractmethod
+    def _masked(
+        self,
+        shown: UInt8[np.ndarray, "s s 3"],
+        hidden: UInt8[np.ndarray, "s s 3"],
+        labels: Int32[np.ndarray, "s s"],
+        n_players: int,
+        batch_size: int | str | None,
+        name: str,
+    ) -> MaskedImage:
+        """Both looks of an image and the player of every pixel, made ready on the device."""
+
+    def mask(
+        self,
+        image: str | Path | np.ndarray,
+        regions: Regions,
+        background: str = "blur",
+        batch_size: int | str | None = None,
+        name: str | None = None,
+    ) -> MaskedImage:
+        """An image whose regions can be shown and hidden, ready on the devices."""
+        pixels = read_image(image)
+        shown = square(pixels, self.side)
+        if isinstance(regions, LabelMap):
+            regions.check_size(pixels.shape[:2], self.side)
+        hidden = hidden_view(shown, background)
+        labels = regions.labels(self.side)
+        return self._masked(shown, hidden, labels, regions.n_players, batch_size, name or "image")
+
+    def game(
+        self,
+        stimulus: Stimulus,
+        regions: Regions,
+        background: str = "blur",
+        batch_size: int | str | None = None,
+        progress: Progress | None = None,
+    ) -> ImageTextGame:
+        """The game of one stimulus: v(S) = f with only the regions S shown.
+
+        Parameters
+        ----------
+        stimulus : image, caption and foil.
+        regions : `Grid` or `LabelMap`.
+        background : what hidden regions show: "blur", "mean" or "black".
+        batch_size : coalitions per batch; None or "auto" chooses what suits the device.
+        progress : called with (done, total) while `table()` runs.
+        """
+        masked = self.mask(stimulus.image, regions, background, batch_size, stimulus.name)
+        return ImageTextGame(masked, self.questions([(stimulus.caption, stimulus.foil)]), progress)
+
+
+def check_lists(images: Sequence[Any], texts: Sequence[str]) -> None:
+    """Raise InputError unless both are lists with something in them."""
+    if isinstance(images, str | Path) or isinstance(texts, str):
+        raise InputError("scores takes lists: of images, and of texts")
+    if len(images) == 0 or len(texts) == 0:
+        raise InputError("scores takes at least one image and one text")

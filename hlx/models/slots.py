@@ -1,0 +1,79 @@
+"""What a checkpoint calls its tensors, and where each goes in a port."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where one checkpoint tensor goes: the port's array, the shape it must have in the file, the transform.
+
+    `part` is its place (0, 1, 2) among the packed queries, keys and values.
+    """
+
+    target: str
+    shape: tuple[int, ...]
+    transform: str = "keep"
+    part: int | None = None
+
+
+Slots = dict[str, Slot]
+
+
+def linear(key: str, target: str, inputs: int, outputs: int, bias: bool = True) -> Slots:
+    """Slots of a torch.nn.Linear."""
+    slots = {f"{key}.weight": Slot(f"{target}_weight", (outputs, inputs), "transpose")}
+    if bias:
+        slots[f"{key}.bias"] = Slot(f"{target}_bias", (outputs,))
+    return slots
+
+
+def norm(key: str, target: str, width: int) -> Slots:
+    """Slots of a torch.nn.LayerNorm."""
+    return {
+        f"{key}.weight": Slot(f"{target}_scale", (width,)),
+        f"{key}.bias": Slot(f"{target}_bias", (width,)),
+    }
+
+
+@dataclass(frozen=True)
+class BlockNames:
+    """What a checkpoint calls the parts of a block, below the block's own key; CLIP's and SigLIP's names."""
+
+    block: str = "encoder.layers"
+    query: str = "self_attn.q_proj"
+    key: str = "self_attn.k_proj"
+    value: str = "self_attn.v_proj"
+    out: str = "self_attn.out_proj"
+    norm1: str = "layer_norm1"
+    norm2: str = "layer_norm2"
+    fc1: str = "mlp.fc1"
+    fc2: str = "mlp.fc2"
+
+
+CLIP_NAMES = BlockNames()
+
+
+def block_slots(
+    key: str,
+    target: str,
+    layers: int,
+    width: int,
+    mlp: int,
+    names: BlockNames = CLIP_NAMES,
+    qkv_bias: bool = True,
+) -> Slots:
+    """Slots of an encoder's blocks."""
+    slots: Slots = {}
+    for i in range(layers):
+        source, place = f"{key}.{names.block}.{i}", f"{target}/{i}/"
+        for part, name in enumerate((names.query, names.key, names.value)):
+            for found, slot in linear(f"{source}.{name}", place + "qkv", width, width, qkv_bias).items():
+                slots[found] = Slot(slot.target, slot.shape, slot.transform, part)
+        slots |= linear(f"{source}.{names.out}", place + "out", width, width)
+        slots |= norm(f"{source}.{names.norm1}", place + "norm1", width)
+        slots |= norm(f"{source}.{names.norm2}", place + "norm2", width)
+        slots |= linear(f"{source}.{names.fc1}", place + "fc1", width, mlp)
+        slots |= linear(f"{source}.{names.fc2}", place + "fc2", mlp, width)
+    return slots

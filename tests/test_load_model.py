@@ -1,0 +1,128 @@
+"""`load_model`: which engine, device and detector a name gets, and what does not go together."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+import hlx
+from hlx.errors import InputError, ModelError
+from hlx.models.composited import CompositingModel
+from hlx.models.dual_encoder import DualEncoder
+from hlx.models.families import FAMILIES
+from hlx.models.load import load_model, load_text_side
+from hlx.models.ports import PORTS
+from tests.command_line import hlx as command
+from tests.conftest import MakeCheckpoint
+from tests.slow_way import CAPTION, FOIL, photograph
+
+
+def test_every_port_is_a_family_s_first_engine() -> None:
+    assert {name for name, family in FAMILIES.items() if family.engines[0] == "jax"} == set(PORTS)
+    assert all(set(family.engines) <= {"jax", "torch"} for family in FAMILIES.values())
+
+
+@pytest.mark.parametrize("kind", ["clip", "flava"])
+def test_both_engines_give_the_same_game(make_checkpoint: MakeCheckpoint, kind: str) -> None:
+    folder = make_checkpoint(kind)
+    port, composited = load_model(folder), load_model(folder, engine="torch")
+    assert isinstance(port, DualEncoder) and isinstance(composited, CompositingModel)
+    assert port.fingerprint == composited.fingerprint and port.side == composited.side
+    stimulus = hlx.Stimulus(photograph(), CAPTION, FOIL)
+    one, other = (model.game(stimulus, hlx.Grid(2, 2)).table() for model in (port, composited))
+    assert np.ptp(one) > 0.1
+    np.testing.assert_allclose(other, one, rtol=0, atol=1e-3)
+    made = hlx.explain(composited, stimulus, hlx.Grid(2, 2)).context
+    assert made is not None and "torch" in made.versions and "threads" in made.versions["device"]
+
+
+def test_a_device_can_be_named(clip_checkpoint: Path) -> None:
+    assert load_model(clip_checkpoint, devices="cpu").device == "2 x cpu (cpu)"
+    assert load_model(clip_checkpoint, devices="cpu:1").device == "1 x cpu (cpu)"
+    assert load_model(clip_checkpoint, devices=jax.devices()[:1]).device == "1 x cpu (cpu)"
+
+
+@pytest.mark.parametrize("device", ["cuda", "tpu", "cpu:9", "cpu:x", "gramophone"])
+def test_a_device_that_is_not_there(clip_checkpoint: Path, device: str) -> None:
+    if device == "cuda" and any(each.platform == "gpu" for each in jax.devices()):
+        pytest.skip("there is a GPU")
+    with pytest.raises(ModelError, match=f"device '{device}' is not here for JAX; there are: cpu:0"):
+        load_model(clip_checkpoint, devices=device)
+    if device != "cpu:9":
+        with pytest.raises(ModelError, match=f"device '{device}'"):
+            load_model(clip_checkpoint, devices=device, engine="torch")
+
+
+def test_options_that_do_not_go_together(clip_checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"engine 'onnx': expected jax or torch"):
+        load_model(clip_checkpoint, engine="onnx")
+    with pytest.raises(InputError, match="takes no detector"):
+        load_model(clip_checkpoint, detector=tmp_path)
+    with pytest.raises(InputError, match="list of JAX devices is for the jax engine"):
+        load_model(clip_checkpoint, engine="torch", devices=jax.devices()[:1])
+    folder = tmp_path / "lxmert"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"model_type": "lxmert"}))
+    with pytest.raises(InputError, match="LXMERT has no JAX port"):
+        load_model(folder, engine="jax")
+    with pytest.raises(ModelError, match="LXMERT has no text side"):
+        load_text_side(folder)
+
+
+def test_without_torch_the_error_says_what_to_install(
+    clip_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hlx.models.load.find_spec", lambda name: None)
+    with pytest.raises(ModelError, match=r"runs in PyTorch, which is not installed.*hlx\[torch\]"):
+        load_model(clip_checkpoint, engine="torch")
+    assert load_model(clip_checkpoint).family == "clip"
+
+
+def test_an_unknown_architecture_is_pointed_to_functions(clip_checkpoint: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "other"
+    shutil.copytree(clip_checkpoint, folder)
+    (folder / "config.json").write_text(json.dumps({"model_type": "git"}))
+    with pytest.raises(ModelError, match=r"unsupported architecture 'git'; known: clip.*module:function"):
+        load_model(folder)
+
+
+def test_the_command_line_takes_engines_functions_and_says_what_is_missing(
+    clip_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import Image
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    Image.fromarray(photograph()).save("photo.png")
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np\n"
+        "def redness(images, texts):\n"
+        "    return np.outer(images[..., 0].mean((1, 2)), [len(text) for text in texts])\n"
+    )
+    asked = ("explain", "photo.png", "--caption", "red", "--foil", "r", "--grid", "2x2", "--json")
+    for spec in ("mine:redness", "mine.py:redness"):
+        ended = command(*asked, "--model", spec)
+        assert ended.status == 0, ended.err
+        found = json.loads(ended.out)
+        assert found["score"] == pytest.approx(2 * square_red(), rel=1e-5)
+    ended = command(*asked, "--model", clip_checkpoint, "--engine", "torch", "--device", "cpu")
+    assert ended.status == 0 and "torch" in json.loads(ended.out)["versions"], ended.err
+    for arguments, message in (
+        (("--model", "mine:blueness"), "blueness"),
+        (("--model", "mine:redness", "--dtype", "bfloat16"), "dtype bfloat16"),
+        (("--model", clip_checkpoint, "--device", "cuda:7"), "cuda:7"),
+    ):
+        ended = command(*asked, *arguments)
+        assert ended.status == 2 and message in ended.err.splitlines()[-1], ended.err
+
+
+def square_red() -> float:
+    from hlx.images import square
+
+    return float(square(photograph(), 224)[..., 0].mean())
