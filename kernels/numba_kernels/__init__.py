@@ -9,6 +9,7 @@ from .derivatives import derivative_sums
 from .index_weights import derivative_weights
 from .moebius_transform import moebius
 from .pairing_sums import pairing_sums, pairing_tolerance
+from .suppression import suppress_overlaps
 from .values import banzhaf, shapley
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "pairing_sums",
     "pairing_tolerance",
     "shapley",
+    "suppress_overlaps",
 ]
