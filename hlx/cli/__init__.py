@@ -112,8 +112,10 @@ def main() -> None:
         _fail(str(error))
     except MemoryError as error:
         _fail(f"out of memory: {error or 'use a smaller model, fewer regions or a smaller budget'}")
-    except RuntimeError as error:  # what JAX raises when a device cannot hold weights or tokens
-        if "RESOURCE_EXHAUSTED" not in str(error):
+    except RuntimeError as error:  # what JAX and PyTorch raise when a device cannot hold weights or tokens
+        from hlx.models.batches import out_of_memory
+
+        if not out_of_memory(error):
             raise
         _fail("the device ran out of memory: use a smaller model, fewer regions or --dtype bfloat16")
     sys.exit(status if isinstance(status, int) else 0)

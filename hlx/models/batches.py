@@ -109,7 +109,7 @@ class BatchRunner:
                 except (RuntimeError, MemoryError) as error:  # JAX's and PyTorch's are RuntimeErrors
                     wait([other for _, _, other in flight])
                     flight.clear()
-                    if not _out_of_memory(error):
+                    if not out_of_memory(error):
                         raise
                     position = read
                     self._halve(error)
@@ -145,5 +145,6 @@ _EXHAUSTED = ("RESOURCE_EXHAUSTED", "out of memory", "can't allocate memory")
 """What XLA, CUDA and PyTorch's allocator on a CPU say."""
 
 
-def _out_of_memory(error: Exception) -> bool:
+def out_of_memory(error: Exception) -> bool:
+    """Whether a library says by this error that memory ended."""
     return isinstance(error, MemoryError) or any(phrase in str(error) for phrase in _EXHAUSTED)
