@@ -29,6 +29,7 @@ class Context:
     stimulus_hash, image_hash : SHA-256 of caption, foil and pixels, and of the pixels.
     model, fingerprint, revision : name for `load_model`, SHA-256 of config and weights, the hub's commit.
     dtype, background, batch_size : options.
+    unit : of f, and so of the values: "logits", "probability", ...
     seconds : wall time of evaluation and solving, compilation included; shared by all pairs of one sweep.
     table_seconds : of evaluating all coalitions, where that was done.
     versions : package name -> version, and "device".
@@ -47,6 +48,7 @@ class Context:
     revision: str | None
     dtype: str
     background: str
+    unit: str
     batch_size: int
     seconds: float
     table_seconds: float | None
@@ -61,7 +63,7 @@ class Attribution:
 
     Attributes
     ----------
-    values : float64 (n,), phi in the model's logits; they sum to v_all - v_none (efficiency).
+    values : float64 (n,), phi in the unit of the model's score; they sum to v_all - v_none (efficiency).
     v_all, v_none : f with every region shown, and with none.
     n_evaluations : distinct coalitions that the estimator asked for.
     regions : the players; None where a bare game came without.
@@ -235,7 +237,9 @@ class Attribution:
         c = self.context
         how = "" if self.is_exact else f", {self.estimator} ({self.n_evaluations:,} evaluations)"
         title = title or f"{c.model}{how}"
-        return Panel(c.shown, c.hidden, self.values, self.regions, c.caption, c.foil, title, kind=self.kind)
+        return Panel(
+            c.shown, c.hidden, self.values, self.regions, c.caption, c.foil, title, c.unit, self.kind
+        )
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the drawing over the image, or a coloured table of the values."""
@@ -277,7 +281,8 @@ def holding_tables(attributions: Sequence[Attribution]) -> list[Attribution]:
 
 CONTEXT_FIELDS = (
     *("model", "image", "caption", "foil", "stimulus_id", "phenomenon", "stimulus_hash", "image_hash"),
-    *("fingerprint", "revision", "dtype", "background", "batch_size", "seconds", "table_seconds", "versions"),
+    *("fingerprint", "revision", "dtype", "background", "unit", "batch_size"),
+    *("seconds", "table_seconds", "versions"),
 )
 """Fields of `Context` that are plain values."""
 

@@ -161,6 +161,7 @@ def explain_pairs(
             revision=model.revision,
             dtype=model.dtype,
             background=background,
+            unit=model.unit,
             batch_size=masked.batch_size,
             seconds=seconds,
             table_seconds=table_seconds,

@@ -36,6 +36,7 @@ def attribution(regions: Regions | None, seed: int = 0, context: bool = True) ->
         model="a model",
         dtype="float32",
         background="blur",
+        unit="logits",
         batch_size=1,
         seconds=1.0,
         table_seconds=0.5,

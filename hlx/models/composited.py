@@ -143,7 +143,7 @@ class CompositingModel(Model):
 
     Parameters
     ----------
-    name, family, revision : as of every model.
+    name, family, revision, unit : as of every model.
     scorer : does the work.
     fingerprint : gives the SHA-256 of what determines the scores, when first asked.
 
@@ -159,8 +159,10 @@ class CompositingModel(Model):
         scorer: Scorer,
         fingerprint: Callable[[], str],
         revision: str | None = None,
+        unit: str = "score",
     ) -> None:
         self.name, self.family, self.revision, self.scorer = name, family, revision, scorer
+        self.unit = unit
         self.side, self.dtype, self.device = scorer.side, scorer.dtype, scorer.device
         self.packages, self.images_at_once = scorer.packages, scorer.default_batch
         self._fingerprint = fingerprint

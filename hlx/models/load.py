@@ -132,6 +132,7 @@ def _torch_model(
         scorer,
         lambda: checkpoint.fingerprint(*(() if eyes is None else (eyes,))),
         checkpoint.revision,
+        family.unit,
     )
 
 

@@ -28,6 +28,7 @@ class Model(ABC):
     family : the architecture, the `model_type` of its config.json.
     side : images are shown to it as squares of so many pixels.
     dtype : "float32" or "bfloat16", of the large products.
+    unit : of its scores, for labels.
     revision : the hub's commit, where it comes from there.
     device : what it runs on, in words.
     packages : packages whose versions matter to its results, beside those that all of hlx uses.
@@ -37,6 +38,7 @@ class Model(ABC):
     family: str
     side: int
     dtype: str
+    unit: str = "logits"
     revision: str | None = None
     device: str
     packages: tuple[str, ...] = ()
