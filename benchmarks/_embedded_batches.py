@@ -1,4 +1,4 @@
-"""What the embedded models learn from: labelled batches of scenes, and the losses on them.
+"""What the embedded models learn from: labelled batches of scenes, and the losses of towers on them.
 
 Scenes know which statements are true of them, so a batch is labelled in full, and an accidental match (a
 second image with a red circle) is never taken for a negative.
@@ -146,28 +146,27 @@ def within_kinds(
 class Readers(torch.nn.Module):
     """Linear readers that make a few minutes of training enough, and are thrown away afterwards.
 
-    One tells from the token of each patch what the patch shows, one from the image's embedding where the
-    objects are.
+    One tells from the token of each patch what the patch shows. The other tells where objects are: those of
+    all kinds from an image's embedding, or that of one kind from a noun's token which has met the image.
     """
 
-    def __init__(self, width: int, weight_of_where: float) -> None:
+    def __init__(self, width: int, weight_of_where: float, kinds: int) -> None:
         super().__init__()
         self.weight_of_where = weight_of_where
         self.what = torch.nn.Linear(width, 1 + len(KINDS))
-        self.where = torch.nn.Linear(width, 2 * len(KINDS))
+        self.where = torch.nn.Linear(width, 2 * kinds)
 
     def loss(
-        self, images: Float[Tensor, "b p"], patches: Float[Tensor, "b 16 d"], batch: Batch
+        self, tokens: Float[Tensor, "n p"], places: Float[Tensor, "n k 2"], patches: Tensor, batch: Batch
     ) -> Float[Tensor, ""]:
-        """Cross-entropy of what and squared error of where."""
-        owners, places = torch.tensor(batch.owners).long(), torch.tensor(batch.places)
-        seen = ~places.isnan()
-        # Embeddings have norm 1: brought to the size of tokens, as the readers start small.
-        read = self.where(images * images.shape[1] ** 0.5).view(places.shape)
-        where = (read[seen] - places[seen]).square().mean()
-        return (
-            cross_entropy(self.what(patches).flatten(0, 1), owners.flatten()) + self.weight_of_where * where
-        )
+        """Cross-entropy of what is in patches (b, 16, d), squared error of places (NaN is not asked)."""
+        where: Tensor | float = 0.0
+        if self.weight_of_where:
+            seen = ~places.isnan()
+            where = (self.where(tokens).view(places.shape)[seen] - places[seen]).square().mean()
+        owners = torch.tensor(batch.owners).long()
+        what = cross_entropy(self.what(patches).flatten(0, 1), owners.flatten())
+        return what + self.weight_of_where * where
 
 
 def clip_loss(

@@ -1,100 +1,122 @@
-"""The embedded models before training: tokenizers, configurations, image processors, and the two towers."""
+"""The embedded models before training: tokenizers, configurations and what prepares their images."""
 
 import json
 import math
+import string
 from pathlib import Path
 
-import numpy as np
 import torch
 import transformers
-from jaxtyping import Bool, Float, Int, UInt8
-from scipy.ndimage import gaussian_filter1d
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from torch import Tensor
-from torch.nn.functional import normalize
-from transformers import AutoTokenizer, CLIPConfig, CLIPModel, SiglipConfig, SiglipModel
+from transformers import (
+    AutoTokenizer,
+    CLIPConfig,
+    CLIPModel,
+    FlavaConfig,
+    FlavaModel,
+    LxmertConfig,
+    LxmertForPreTraining,
+    SiglipConfig,
+    SiglipModel,
+)
 
 from hlx import scenes
 
-WIDTH = 96
+WIDTH = {"clip": 96, "siglip": 96, "flava": 96, "lxmert": 64}
 
 
 def make_tokenizer(name: str, folder: Path) -> transformers.PreTrainedTokenizerBase:
-    """Byte-level BPE learned on all statements: a word of theirs is one token, other words fall to pieces."""
-    corpus = list(scenes.STATEMENTS)
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    if name == "clip":
-        shape = transformers.CLIPTokenizer(vocab={"<|startoftext|>": 0, "<|endoftext|>": 1}, merges=[])
-        bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
-        bpe.normalizer = shape.backend_tokenizer.normalizer
-        bpe.pre_tokenizer = shape.backend_tokenizer.pre_tokenizer
-        bpe.train_from_iterator(
-            corpus, trainers.BpeTrainer(vocab_size=2000, end_of_word_suffix="</w>", show_progress=False)
-        )
-        merges = [tuple(pair) for pair in json.loads(bpe.to_str())["model"]["merges"]]
-        words = alphabet + [a + "</w>" for a in alphabet] + ["".join(pair) for pair in merges]
-        words = [*dict.fromkeys(words), "<|startoftext|>", "<|endoftext|>"]
-        tokenizer = transformers.CLIPTokenizer(
-            vocab={word: i for i, word in enumerate(words)}, merges=merges, model_max_length=24
-        )
-    else:
-        bpe = Tokenizer(models.BPE(unk_token="<unk>"))
-        bpe.normalizer = normalizers.Sequence(
-            [normalizers.NFC(), normalizers.Strip(), normalizers.Lowercase()]
-        )
-        bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
-        bpe.decoder = decoders.ByteLevel()
-        special = ["<pad>", "<eos>", "<unk>"]
-        bpe.train_from_iterator(
-            corpus,
-            trainers.BpeTrainer(
-                vocab_size=2000, special_tokens=special, initial_alphabet=alphabet, show_progress=False
-            ),
-        )
-        bpe.post_processor = processors.TemplateProcessing(single="$A <eos>", special_tokens=[("<eos>", 1)])
-        tokenizer = transformers.PreTrainedTokenizerFast(
-            tokenizer_object=bpe,
-            pad_token="<pad>",
-            eos_token="<eos>",
-            unk_token="<unk>",
-            model_max_length=16,
-            model_input_names=["input_ids"],
-        )
-    tokenizer.save_pretrained(folder)
-    if name == "clip":
-        (folder / "vocab.json").write_text(
-            json.dumps({w: i for i, w in enumerate(words)}, ensure_ascii=False)
-        )
-        (folder / "merges.txt").write_text("#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in merges))
+    """A tokenizer learned on all statements: a word of theirs is one token, other words fall to pieces."""
+    {"clip": _clip_tokenizer, "siglip": _siglip_tokenizer}.get(name, _bert_tokenizer)(folder)
     return AutoTokenizer.from_pretrained(folder)
 
 
+def _clip_tokenizer(folder: Path) -> None:
+    """Byte-level BPE with the start and the end of text."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    shape = transformers.CLIPTokenizer(vocab={"<|startoftext|>": 0, "<|endoftext|>": 1}, merges=[])
+    bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
+    bpe.normalizer = shape.backend_tokenizer.normalizer
+    bpe.pre_tokenizer = shape.backend_tokenizer.pre_tokenizer
+    trainer = trainers.BpeTrainer(vocab_size=2000, end_of_word_suffix="</w>", show_progress=False)
+    bpe.train_from_iterator(list(scenes.STATEMENTS), trainer)
+    merges = [tuple(pair) for pair in json.loads(bpe.to_str())["model"]["merges"]]
+    words = alphabet + [a + "</w>" for a in alphabet] + ["".join(pair) for pair in merges]
+    words = [*dict.fromkeys(words), "<|startoftext|>", "<|endoftext|>"]
+    ids = {word: i for i, word in enumerate(words)}
+    transformers.CLIPTokenizer(vocab=ids, merges=merges, model_max_length=24).save_pretrained(folder)
+    (folder / "vocab.json").write_text(json.dumps(ids, ensure_ascii=False))
+    (folder / "merges.txt").write_text("#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in merges))
+
+
+def _siglip_tokenizer(folder: Path) -> None:
+    """Byte-level BPE with the end of text alone."""
+    bpe = Tokenizer(models.BPE(unk_token="<unk>"))
+    bpe.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Strip(), normalizers.Lowercase()])
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    bpe.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=2000,
+        special_tokens=["<pad>", "<eos>", "<unk>"],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    bpe.train_from_iterator(list(scenes.STATEMENTS), trainer)
+    bpe.post_processor = processors.TemplateProcessing(single="$A <eos>", special_tokens=[("<eos>", 1)])
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=bpe,
+        pad_token="<pad>",
+        eos_token="<eos>",
+        unk_token="<unk>",
+        model_max_length=16,
+        model_input_names=["input_ids"],
+    ).save_pretrained(folder)
+
+
+def _bert_tokenizer(folder: Path) -> None:
+    """Lower-case WordPiece."""
+    words = sorted({word for statement in scenes.STATEMENTS for word in statement.split()})
+    letters = [*string.ascii_lowercase, *string.digits, *string.punctuation]
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{a}" for a in letters), *words]
+    ids = {piece: i for i, piece in enumerate(dict.fromkeys(pieces))}
+    transformers.BertTokenizer(vocab=ids, do_lower_case=True, model_max_length=24).save_pretrained(folder)
+    (folder / "vocab.txt").write_text("".join(f"{piece}\n" for piece in ids))
+
+
 def make_model(name: str, tokenizer: transformers.PreTrainedTokenizerBase) -> torch.nn.Module:
-    """A model of under 0.4M vision weights, so that 65,536 coalitions take seconds on two cores."""
-    width = dict(hidden_size=WIDTH, num_attention_heads=4)
+    """A model so small that 65,536 coalitions take seconds on two cores: under 0.4M weights see."""
+    width = dict(hidden_size=WIDTH[name], num_attention_heads=4)
     vision = dict(width, image_size=scenes.SIDE, patch_size=scenes.CELL)
     text = dict(width, vocab_size=len(tokenizer), max_position_embeddings=tokenizer.model_max_length)
-    if name == "clip":
-        text |= dict(
-            num_hidden_layers=2,
-            intermediate_size=192,
-            projection_dim=WIDTH,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-        vision |= dict(num_hidden_layers=4, intermediate_size=192, projection_dim=WIDTH)
-        config = CLIPConfig(
-            text_config=text,
-            vision_config=vision,
-            projection_dim=WIDTH,
-            logit_scale_init_value=math.log(20.0),
-        )
-        return CLIPModel(config)
+    make = {"clip": _clip, "siglip": _siglip, "flava": _flava, "lxmert": _lxmert}[name]
+    return make(tokenizer, vision, text)
+
+
+def _clip(tokenizer: transformers.PreTrainedTokenizerBase, vision: dict, text: dict) -> torch.nn.Module:
+    width = vision["hidden_size"]
     text |= dict(
         num_hidden_layers=2,
         intermediate_size=192,
-        projection_size=WIDTH,
+        projection_dim=width,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    vision |= dict(num_hidden_layers=4, intermediate_size=192, projection_dim=width)
+    config = CLIPConfig(
+        text_config=text,
+        vision_config=vision,
+        projection_dim=width,
+        logit_scale_init_value=math.log(20.0),
+    )
+    return CLIPModel(config)
+
+
+def _siglip(tokenizer: transformers.PreTrainedTokenizerBase, vision: dict, text: dict) -> torch.nn.Module:
+    text |= dict(
+        num_hidden_layers=2,
+        intermediate_size=192,
+        projection_size=vision["hidden_size"],
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,
         bos_token_id=None,
@@ -107,49 +129,65 @@ def make_model(name: str, tokenizer: transformers.PreTrainedTokenizerBase) -> to
     return model
 
 
+def _flava(tokenizer: transformers.PreTrainedTokenizerBase, vision: dict, text: dict) -> torch.nn.Module:
+    # FLAVA's 0.02 is for a width of 768: it leaves a narrow tower's blocks with next to nothing to add.
+    shared = dict(intermediate_size=192, initializer_range=0.06)
+    # The contrastive score does not need the multimodal encoder, and the class does not do without.
+    least = dict(hidden_size=8, num_attention_heads=1, intermediate_size=8, num_hidden_layers=1)
+    config = FlavaConfig(
+        text_config=text | shared | dict(num_hidden_layers=2, pad_token_id=tokenizer.pad_token_id),
+        image_config=vision | shared | dict(num_hidden_layers=4, mask_token=False),
+        multimodal_config=least,
+        hidden_size=least["hidden_size"],
+        projection_dim=vision["hidden_size"],
+        initializer_range=0.06,
+        init_codebook=False,
+        logit_scale_init_value=math.log(20.0),
+    )
+    return FlavaModel(config)
+
+
+def _lxmert(tokenizer: transformers.PreTrainedTokenizerBase, vision: dict, text: dict) -> torch.nn.Module:
+    config = LxmertConfig(
+        **text,
+        intermediate_size=128,
+        l_layers=2,
+        r_layers=1,
+        x_layers=2,
+        visual_feat_dim=3 * vision["patch_size"] ** 2,
+        visual_pos_dim=4,
+        pad_token_id=tokenizer.pad_token_id,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        initializer_range=0.06,
+        # Of the heads for training the matching one alone: the score.
+        task_mask_lm=False,
+        task_obj_predict=False,
+        task_qa=False,
+    )
+    return LxmertForPreTraining(config)
+
+
 def make_processor(name: str) -> transformers.BaseImageProcessor:
-    """The image processor whose configuration goes with the checkpoint."""
+    """The image processor whose configuration goes with the checkpoint of a model that sees pixels."""
     side = scenes.SIDE
+    square = {"height": side, "width": side}
     if name == "clip":
-        return transformers.CLIPImageProcessorPil(
-            size={"shortest_edge": side}, crop_size={"height": side, "width": side}
-        )
-    return transformers.SiglipImageProcessorPil(size={"height": side, "width": side})
+        return transformers.CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size=square)
+    if name == "flava":
+        return transformers.FlavaImageProcessorPil(size=square, crop_size=square)
+    return transformers.SiglipImageProcessorPil(size=square)
 
 
-class Towers(torch.nn.Module):
-    """Normalised embeddings of pixels with hidden cells, and of token ids."""
+def save_preparation(name: str, folder: Path) -> None:
+    """Write how images become the model's input: an image processor's configuration, or LXMERT's grid.
 
-    def __init__(self, name: str, model: torch.nn.Module, processor: transformers.BaseImageProcessor) -> None:
-        super().__init__()
-        self.name, self.model = name, model
-        self.mean = torch.tensor(processor.image_mean).view(1, 3, 1, 1)
-        self.std = torch.tensor(processor.image_std).view(1, 3, 1, 1)
-        # What hidden regions show: a Gaussian of sigma 15.2 and radius 49 at 224 pixels.
-        side = scenes.SIDE
-        sigma, radius = 15.2 / 224 * side, 49 * side // 224
-        blur = gaussian_filter1d(np.eye(side), sigma, axis=0, mode="mirror", radius=radius)
-        self.blur = torch.tensor(blur, dtype=torch.float32)
-
-    def images(
-        self, squares: UInt8[Tensor, "b 64 64 3"], hidden: Bool[Tensor, "b 16"]
-    ) -> tuple[Float[Tensor, "b p"], Float[Tensor, "b 16 d"]]:
-        """Embed images whose hidden cells are blurred; also the tokens of the patches."""
-        x = squares.permute(0, 3, 1, 2).float() / 255
-        cover = hidden.view(-1, 1, 4, 4).float()
-        cover = cover.repeat_interleave(scenes.CELL, 2).repeat_interleave(scenes.CELL, 3)
-        x = x + cover * (self.blur @ x @ self.blur.T - x)
-        x = (x - self.mean) / self.std
-        out = self.model.vision_model(pixel_values=x, output_hidden_states=True)
-        if self.name == "clip":
-            # CLIP's last block passes on the class token only: the patches are read before it.
-            pooled = self.model.visual_projection(out.pooler_output)
-            return normalize(pooled, dim=-1), out.hidden_states[-2][:, 1:]
-        return normalize(out.pooler_output, dim=-1), out.last_hidden_state
-
-    def texts(self, ids: Int[Tensor, "t n"], attention: Int[Tensor, "t n"]) -> Float[Tensor, "t p"]:
-        """Embed texts."""
-        if self.name == "clip":
-            pooled = self.model.text_model(input_ids=ids, attention_mask=attention).pooler_output
-            return normalize(self.model.text_projection(pooled), dim=-1)
-        return normalize(self.model.text_model(input_ids=ids).pooler_output, dim=-1)
+    LXMERT sees regions. Instead of a detector's, these are the cells of a grid, row by row: the features of
+    one are its pixels (y, x, channel) / 127.5 - 1, its box (x0, y0, x1, y1) in shares of the side.
+    """
+    if name == "lxmert":
+        count = scenes.SIDE // scenes.CELL
+        grid = {"side": scenes.SIDE, "rows": count, "cols": count}
+        (folder / "grid_features.json").write_text(json.dumps(grid) + "\n")
+    else:
+        make_processor(name).save_pretrained(folder)
