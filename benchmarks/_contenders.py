@@ -26,13 +26,17 @@ class Scorer(torch.nn.Module):
 
     def __init__(self, model: torch.nn.Module, texts: torch.Tensor) -> None:
         super().__init__()
-        self.vision = model.vision_model
-        self.projection = getattr(model, "visual_projection", torch.nn.Identity())
+        self.is_flava = model.config.model_type == "flava"
+        self.vision = model.image_model if self.is_flava else model.vision_model
+        name = "image_projection" if self.is_flava else "visual_projection"
+        self.projection = getattr(model, name, torch.nn.Identity())
         # the bias of SigLIP's logits is the same for both texts
         self.register_buffer("direction", (texts[0] - texts[1]) * model.logit_scale.exp().detach())
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        embedding = self.projection(self.vision(pixel_values=pixels).pooler_output)
+        seen = self.vision(pixel_values=pixels)
+        # FLAVA projects its class token as it is, not the pooler's
+        embedding = self.projection(seen.last_hidden_state[:, 0] if self.is_flava else seen.pooler_output)
         return torch.nn.functional.normalize(embedding, dim=-1) @ self.direction
 
 
@@ -58,7 +62,10 @@ def scorer(folder: Path, dtype: str) -> Scorer:
     """The image side of the reference model with the two texts encoded once."""
     model, tokens = reference_model(folder, dtype)
     with torch.inference_mode():
-        texts = model.get_text_features(**tokens).pooler_output
+        if model.config.model_type == "flava":
+            texts = model.text_projection(model.text_model(**tokens).last_hidden_state[:, 0])
+        else:
+            texts = model.get_text_features(**tokens).pooler_output
         texts = torch.nn.functional.normalize(texts, dim=-1)
     return Scorer(model, texts.clone()).eval()
 

@@ -37,7 +37,7 @@ class Tower:
 
     @property
     def tokens(self) -> int:
-        return self.patches + (self.kind == "clip")
+        return self.patches + (self.kind != "siglip")  # a class token
 
     def flops(self) -> float:
         """Floating-point operations of one image through the whole tower, as its reference does it.
@@ -60,7 +60,7 @@ class Tower:
         t, d, m = self.tokens, self.width, self.mlp
         block = 4 * t * d * d + 2 * t * t * d + 2 * t * d * m
         once = 2 * self.heads * t * d + 2 * d * d + 2 * d * m  # logits, mean, W_v, output projection, MLP
-        if self.kind == "clip":
+        if self.kind != "siglip":
             total = (self.layers - 1) * block + once + 2 * d * d + d * self.projection
         else:
             total = self.layers * block + once
@@ -68,14 +68,14 @@ class Tower:
 
     def _head(self) -> int:
         t, d, m = self.tokens, self.width, self.mlp
-        if self.kind == "clip":
+        if self.kind != "siglip":
             return d * self.projection
         # one probe: keys and values of all tokens, its own query, output projection and MLP
         return 2 * t * d * d + 2 * d * d + 2 * t * d + 2 * d * m
 
     def make_checkpoint(self, folder: Path) -> Path:
         """Write a random checkpoint of this size, text tower and vocabulary at their published sizes."""
-        from tests.checkpoints import make_clip, make_siglip
+        from tests.checkpoints import make_clip, make_flava, make_siglip
 
         size = {
             "image_size": self.image_size,
@@ -88,6 +88,9 @@ class Tower:
         if self.small_text:
             return make_clip(folder, **size, text_length=77, projection=self.projection)
         size["text_layers"] = 12
+        if self.kind == "flava":
+            text = {"text_width": 768, "text_heads": 12, "text_mlp": 3072, "text_length": 512}
+            return make_flava(folder, **size, **text, whole=False, projection=self.projection)
         if self.kind == "clip":
             text = {
                 "text_width": 512,
@@ -104,6 +107,7 @@ class Tower:
 TOWERS = {
     "clip": Tower("CLIP ViT-B/32", "clip", patch_size=32),
     "siglip": Tower("SigLIP base/16-224", "siglip", patch_size=16),
+    "flava": Tower("FLAVA base/16-224", "flava", patch_size=16, projection=768),
     "quick": Tower(
         "tiny CLIP",
         "clip",

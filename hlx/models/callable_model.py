@@ -157,7 +157,8 @@ class CallableScorer:
         values = _as_array(self._function(images, texts), expected)
         if values.shape != (m, t) or values.dtype.kind not in "fiub":
             raise InputError(f"{expected}, found {values.dtype} of shape {values.shape}")
-        return values.astype(np.float32)
+        with np.errstate(over="ignore"):  # infinity is complained of, with its image and text
+            return values.astype(np.float32)
 
 
 def _as_array(answer: Any, expected: str) -> Shaped[np.ndarray, ...]:
@@ -166,7 +167,8 @@ def _as_array(answer: Any, expected: str) -> Shaped[np.ndarray, ...]:
         if str(answer.dtype) == "torch.bfloat16":  # which NumPy does not know
             answer = answer.float()
     try:
-        return np.asarray(answer)
+        values = np.asarray(answer)
+        return values.astype(np.float32) if values.dtype.name == "bfloat16" else values  # JAX's
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             f"{expected}, found {type(answer).__name__} that is no array: {first_line(error)}"
@@ -224,8 +226,13 @@ def _imported(source: str, spec: str) -> Any:
             described = importlib.util.spec_from_file_location(path.stem, path)
             assert described is not None and described.loader is not None
             module = importlib.util.module_from_spec(described)
-            sys.modules.setdefault(path.stem, module)  # so that its classes can find themselves
-            described.loader.exec_module(module)
+            added = sys.modules.setdefault(path.stem, module) is module  # so that its classes find themselves
+            try:
+                described.loader.exec_module(module)
+            except BaseException:
+                if added:  # what is half there is not to be found
+                    del sys.modules[path.stem]
+                raise
             return module
         if "" not in sys.path and str(Path.cwd()) not in sys.path:
             sys.path.insert(0, str(Path.cwd()))
@@ -236,6 +243,8 @@ def _imported(source: str, spec: str) -> Any:
         if error.name is not None and (source == error.name or source.startswith(f"{error.name}.")):
             raise ModelError(f"model {spec!r}: there is no module {source}") from error
         raise ModelError(f"model {spec!r}: {source} cannot be imported: {first_line(error)}") from error
+    except SystemExit as error:
+        raise ModelError(f"model {spec!r}: {source} cannot be imported: it ends the program") from error
     except Exception as error:  # whatever the user's code raises
         reason = f"{type(error).__name__}: {first_line(error)}"
         raise ModelError(f"model {spec!r}: {source} cannot be imported: {reason}") from error

@@ -18,6 +18,9 @@ PROCESSORS = {
     "clip": "CLIPImageProcessorPil",
     "siglip": "SiglipImageProcessorPil",
     "flava": "FlavaImageProcessorPil",
+    "chinese_clip": "ChineseCLIPImageProcessorPil",
+    "blip": "BlipImageProcessorPil",
+    "vilt": "ViltImageProcessorPil",
 }
 """Image processors by model_type."""
 
@@ -148,6 +151,17 @@ class Pixels:
         factor = made.rescale_factor if made.do_rescale else 1.0
         mean, std = (made.image_mean, made.image_std) if made.do_normalize else ([0.0] * 3, [1.0] * 3)
         return (np.asarray(mean) / factor).astype(np.float32), (factor / np.asarray(std)).astype(np.float32)
+
+    def check_pixelwise(self) -> None:
+        """Raise ModelError unless squares of the model's side are only normalised, pixel by pixel."""
+        ramp = np.arange(self._side * self._side * 3, dtype=np.int64) % 251
+        image = ramp.astype(np.uint8).reshape(self._side, self._side, 3)
+        mean, scale = self.mean_and_scale()
+        if not np.allclose(self.of([image])[0], (image - mean) * scale, rtol=0, atol=1e-4):
+            raise ModelError(
+                f"{self._folder}: {self._file} does more to images of {self._side}x{self._side} pixels, which "
+                "config.json takes, than to normalise them"
+            )
 
     def of(self, images: Sequence[UInt8[np.ndarray, "_h _w 3"]]) -> Float32[np.ndarray, "m s s 3"]:
         """Normalised pixels after the processor's own resize and crop, channels last."""

@@ -1,0 +1,311 @@
+"""Functions of the user's own are models: what they get, what they may return, where they are found."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hlx.coalitions import all_rows
+from hlx.errors import InputError, ModelError, NonFiniteScoreError
+from hlx.explaining import explain
+from hlx.images import square
+from hlx.models import load_model
+from hlx.models.callable_model import CallableModel, is_callable_spec, load_callable
+from hlx.regions import Grid
+from hlx.stimuli import Stimulus
+from tests.slow_way import photograph
+from tests.unchecked import said_of
+
+IMAGE = photograph(30, 41)
+STIMULUS = Stimulus(IMAGE, "12", "7", "photo")
+
+
+def brightness(images: np.ndarray, texts: list[str]) -> np.ndarray:
+    """Mean of the images' red, weighted by how long a text is."""
+    return images[..., 0].mean(axis=(1, 2))[:, None] / 255 * np.array([[len(text) for text in texts]])
+
+
+def returning(answer: object) -> CallableModel:
+    return CallableModel(lambda images, texts: answer, "constant", side=8)
+
+
+class Watching:
+    """Scores by red and text length, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[tuple[int, ...], list[str]]] = []
+
+    def __call__(self, images: np.ndarray, texts: list[str]) -> np.ndarray:
+        assert images.dtype == np.uint8 and isinstance(texts, list)
+        self.asked.append((images.shape, texts))
+        return brightness(images, texts)
+
+
+def test_a_function_gets_squares_and_texts() -> None:
+    watching = Watching()
+    model = CallableModel(watching, side=12, batch_size=2)
+    images = [photograph(9 + i, 31, seed=i) for i in range(5)]
+    scores = model.scores(images, ["a", "bcd"])
+    expected = brightness(np.stack([square(image, 12) for image in images]), ["a", "bcd"])
+    np.testing.assert_allclose(scores, expected, rtol=1e-6)
+    assert watching.asked == [((m, 12, 12, 3), ["a", "bcd"]) for m in (2, 2, 1)]
+    assert (model.name, model.family, model.side, model.dtype) == ("Watching", "function", 12, "float32")
+
+
+def test_a_game_is_the_function_of_composited_images() -> None:
+    watching = Watching()
+    model = CallableModel(watching, side=8, batch_size=7)
+    game = model.game(STIMULUS, Grid(2, 2), "black")
+    shown = all_rows(4)[:, Grid(2, 2).labels(8)][..., None]
+    composites = np.where(shown, square(IMAGE, 8), np.uint8(0))
+    np.testing.assert_allclose(game.table(), brightness(composites, ["12"])[:, 0] / 2, rtol=0, atol=1e-6)
+    assert sum(shape[0] for shape, _ in watching.asked) == 16  # caption and foil in one call
+    assert all(texts == ["12", "7"] for _, texts in watching.asked)
+    result = explain(model, STIMULUS, Grid(2, 2))
+    assert result.context is not None and result.context.versions["device"] == "the function's own"
+    assert result.values.sum() == pytest.approx(game.table()[-1] - explain_empty(model), abs=1e-5)
+
+
+def explain_empty(model: CallableModel) -> float:
+    return float(model.game(STIMULUS, Grid(2, 2)).table()[0])
+
+
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), min_size=1, max_size=30),
+    batch=st.integers(1, 5),
+)
+def test_pairs_are_those_asked_for_and_no_image_is_asked_twice(
+    pairs: list[tuple[int, int]], batch: int
+) -> None:
+    watching = Watching()
+    model = CallableModel(watching, side=4, batch_size=batch)
+    squares = np.random.default_rng(0).integers(0, 256, (4, 4, 4, 3), dtype=np.uint8)
+    texts = ["a" * (i + 1) for i in range(5)]
+    image_rows, text_rows = np.array(pairs, np.int64).T
+    found = model.pair_scores(squares, texts, image_rows, text_rows)
+    np.testing.assert_allclose(found, brightness(squares, texts)[image_rows, text_rows], rtol=1e-6)
+    asked = sum(shape[0] * len(texts) for shape, texts in watching.asked)
+    assert asked == len(pairs)
+    assert sum(shape[0] for shape, _ in watching.asked) == len(set(image_rows.tolist()))
+
+
+def test_images_with_the_same_texts_are_asked_together() -> None:
+    watching = Watching()
+    squares = np.zeros((4, 4, 4, 3), np.uint8)
+    rows = np.array([0, 0, 1, 1, 2, 3, 3]), np.array([0, 1, 0, 1, 2, 0, 1])
+    CallableModel(watching, side=4).pair_scores(squares, ["a", "b", "c"], *rows)
+    assert watching.asked == [((3, 4, 4, 3), ["a", "b"]), ((1, 4, 4, 3), ["c"])]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [[[1, 2]], ((1.0, 2.0),), np.array([[1, 2]]), np.array([[1, 2]], np.float16), np.array([[True, False]])],
+    ids=["list", "tuple", "integers", "float16", "truths"],
+)
+def test_any_real_numbers_will_do(answer: object) -> None:
+    scores = returning(answer).scores([IMAGE], ["a", "b"])
+    assert scores.dtype == np.float32
+    np.testing.assert_array_equal(scores, np.asarray(answer, np.float32))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16", "int64"])
+def test_tensors_of_pytorch_will_do(dtype: str) -> None:
+    torch = pytest.importorskip("torch")
+    answer = torch.tensor([[1.0, 2.5]]).to(getattr(torch, dtype))
+    if answer.is_floating_point():
+        answer.requires_grad_()
+    scores = returning(answer).scores([IMAGE], ["a", "b"])
+    np.testing.assert_array_equal(scores, [[1.0, 2.0 if dtype == "int64" else 2.5]])
+
+
+def test_arrays_of_jax_will_do() -> None:
+    import jax.numpy as jnp
+
+    for dtype in (jnp.float32, jnp.bfloat16):
+        scores = returning(jnp.array([[1.0, 2.5]], dtype)).scores([IMAGE], ["a", "b"])
+        np.testing.assert_array_equal(scores, [[1.0, 2.5]])
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        (np.zeros((2, 1)), r"found float64 of shape \(2, 1\)"),
+        (np.zeros(2), r"found float64 of shape \(2,\)"),
+        (np.zeros((1, 3)), r"found float64 of shape \(1, 3\)"),
+        (0.5, r"of shape \(\)"),
+        (None, "found object"),
+        (np.zeros((1, 2), complex), "found complex128"),
+        ([["a", "b"]], "found <U1"),
+        ([[1.0], [1.0, 2.0]], "found list that is no array"),
+    ],
+)
+def test_anything_else_is_an_error_of_one_line(answer: object, found: str) -> None:
+    with pytest.raises(InputError, match=rf"constant: expected \(1, 2\) real numbers .*{found}") as caught:
+        returning(answer).scores([IMAGE], ["a", "b"])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_no_numbers_are_named(wrong: float) -> None:
+    with pytest.raises(NonFiniteScoreError, match=r"constant: the score of image 0 with text 'b' is"):
+        returning([[1.0, wrong]]).scores([IMAGE], ["a", "b"])
+
+    def dark(images: np.ndarray, texts: list[str]) -> np.ndarray:
+        scores = brightness(images, texts)
+        return np.where(images.max(axis=(1, 2, 3))[:, None] == 0, wrong, scores)
+
+    game = CallableModel(dark, side=8).game(STIMULUS, Grid(2, 2), "black")
+    with pytest.raises(NonFiniteScoreError, match=r"photo.*none of 4 players shown"):
+        game.table()
+
+
+def test_what_is_no_model_is_refused() -> None:
+    calls = ["hlx.CallableModel('brightness')", "hlx.CallableModel(len, side=1.5)"]
+    calls += ["hlx.CallableModel(len, side=0)", "hlx.CallableModel(len, batch_size=True)"]
+    function, *sizes = said_of(calls)
+    assert function == "InputError: expected a function of images and texts, found str"
+    for said, option in zip(sizes, ("side", "side", "batch_size"), strict=True):
+        assert said.startswith(f"InputError: {option}")
+    with pytest.raises(InputError, match="empty caption"):
+        CallableModel(brightness, side=8).scores([IMAGE], [" "])
+
+
+def test_an_error_of_the_function_passes_through() -> None:
+    def broken(images: np.ndarray, texts: list[str]) -> np.ndarray:
+        raise KeyError("its own")
+
+    with pytest.raises(KeyError, match="its own"):
+        CallableModel(broken, side=8).scores([IMAGE], ["a"])
+
+
+def test_fingerprints_tell_functions_apart() -> None:
+    def same(images: np.ndarray, texts: list[str]) -> np.ndarray:
+        return brightness(images, texts)
+
+    def other(images: np.ndarray, texts: list[str]) -> np.ndarray:
+        return -brightness(images, texts)
+
+    prints = [CallableModel(f).fingerprint for f in (same, other, brightness, Watching(), len)]
+    assert len(set(prints)) == 5
+    assert all(re.fullmatch(r"[0-9a-f]{64}", text) for text in prints)
+    assert CallableModel(same).fingerprint == prints[0]
+    assert CallableModel(same, fingerprint="weights of May").fingerprint == "weights of May"
+
+
+SOURCE = """
+import numpy as np
+from dataclasses import dataclass
+from hlx import CallableModel
+
+@dataclass
+class Answer:
+    value: float
+
+def score(images, texts):
+    return np.full((len(images), len(texts)), Answer(3.0).value)
+
+model = CallableModel(score, "named", side=10)
+number = 3
+class Kind: pass
+"""
+
+
+def test_a_file_s_functions_and_models_are_found(tmp_path: Path) -> None:
+    file = tmp_path / "mine_in_a_file.py"
+    file.write_text(SOURCE)
+    model = load_callable(f"{file}:score")
+    assert (model.name, model.side) == (f"{file}:score", 224)
+    assert load_model(f"{file}:score").scores([IMAGE], ["a"]).tolist() == [[3.0]]
+    assert (load_callable(f"{file}:model").name, load_callable(f"{file}:model").side) == ("named", 10)
+
+
+def test_a_module_beside_the_user_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine_as_a_module.py").write_text(SOURCE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
+    assert load_model("mine_as_a_module:score").scores([IMAGE], ["a"]).tolist() == [[3.0]]
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "message"),
+    [
+        (SOURCE, "nothing", "has nothing called nothing"),
+        (SOURCE, "number", "number is of type int"),
+        (SOURCE, "Kind", "Kind is a class"),
+        ("import not_installed_anywhere", "f", "cannot be imported: .*not_installed_anywhere"),
+        ("1 / 0", "f", "cannot be imported: ZeroDivisionError: division by zero"),
+        ("def f(:", "f", "cannot be imported: SyntaxError"),
+    ],
+)
+def test_what_cannot_be_found_is_named(tmp_path: Path, source: str, name: str, message: str) -> None:
+    file = tmp_path / f"mine_{abs(hash((source, name)))}.py"
+    file.write_text(source)
+    with pytest.raises(ModelError, match=message) as caught:
+        load_callable(f"{file}:{name}")
+    assert "\n" not in str(caught.value)
+
+
+def test_files_and_modules_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="there is no file"):
+        load_callable(f"{tmp_path / 'none.py'}:f")
+    with pytest.raises(ModelError, match="there is no module no_such_module"):
+        load_callable("no_such_module:f")
+    with pytest.raises(ModelError, match=r"there is no module hlx\.no_such_module"):
+        load_callable("hlx.no_such_module:f")
+    with pytest.raises(ModelError, match="expected MODULE:FUNCTION"):
+        load_callable("no colon")
+
+
+def test_a_file_that_failed_can_be_mended(tmp_path: Path) -> None:
+    file = tmp_path / "mine_mended.py"
+    file.write_text("1 / 0")
+    with pytest.raises(ModelError, match="ZeroDivisionError"):
+        load_callable(f"{file}:score")
+    assert "mine_mended" not in sys.modules
+    file.write_text(SOURCE)
+    assert load_callable(f"{file}:score").scores([IMAGE], ["a"]).tolist() == [[3.0]]
+
+
+def test_files_of_one_name_are_two(tmp_path: Path) -> None:
+    for value in (1, 2):
+        (tmp_path / str(value)).mkdir()
+        (tmp_path / str(value) / "mine_twice.py").write_text(SOURCE.replace("3.0", f"{value}.0"))
+    models = [load_callable(f"{tmp_path / str(value)}/mine_twice.py:score") for value in (1, 2)]
+    assert [model.scores([IMAGE], ["a"]).item() for model in models] == [1.0, 2.0]
+    assert models[0].fingerprint != models[1].fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("module:f", True),
+        ("a.b:f", True),
+        ("file.py:f", True),
+        ("/a/b.py:f", True),
+        ("C:f", False),
+        ("C:\\models\\clip", False),
+        ("openai/clip", False),
+        ("clip-scenes", False),
+        ("module:", False),
+        ("module:2", False),
+    ],
+)
+def test_names_of_functions(name: str, is_one: bool) -> None:
+    assert is_callable_spec(name) is is_one
+
+
+def test_a_folder_of_that_name_is_a_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "module:f").mkdir()
+    assert not is_callable_spec(str(tmp_path / "module:f"))
+
+
+def test_options_of_checkpoints_are_refused() -> None:
+    for options in ({"dtype": "bfloat16"}, {"engine": "torch"}, {"devices": "cpu"}, {"detector": "x"}):
+        with pytest.raises(InputError, match="is for the function itself to settle"):
+            load_model("module:f", **options)
