@@ -14,6 +14,7 @@ from _workload import CAPTION, COLS, FOIL, ROWS, Contender
 
 import hlx
 from hlx.backgrounds import hidden_view
+from hlx.models.pytorch.faster_rcnn import WrittenLayers, load_detector
 
 sys.path.insert(
     0, str(ROOT)
@@ -98,6 +99,19 @@ class Lxmert(Contender):
         return np.asarray(self.game(some_rows(self.batch)))
 
 
+class NarrowLayers(WrittenLayers):
+    """The detector's heavy layers as they are written, by PyTorch's own autocast; boxes stay float32."""
+
+    def features(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        with torch.autocast(DEVICE, torch.bfloat16):
+            features, hidden = super().features(x)
+        return features, hidden.float()
+
+    def pooled(self, features: torch.Tensor, rois: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(DEVICE, torch.bfloat16):
+            return super().pooled(features, rois).float()
+
+
 class OneAtATime(Contender):
     """The detector's modules as they are written, then transformers' LXMERT with both texts, image by image.
 
@@ -113,10 +127,10 @@ class OneAtATime(Contender):
         del batch
         from transformers import AutoTokenizer, LxmertForPreTraining
 
-        from hlx.models.pytorch.faster_rcnn import load_detector
-
         device = torch.device(DEVICE)
         self.detector = load_detector(self.folder / "detector", device=device, plain=True)
+        if self.dtype == "bfloat16":
+            self.detector.layers = NarrowLayers(self.detector.layers.network, self.detector.config)
         self.model = LxmertForPreTraining.from_pretrained(self.folder).eval().to(device)
         tokenizer = AutoTokenizer.from_pretrained(self.folder)
         self.tokens = tokenizer([CAPTION, FOIL], padding=True, return_tensors="pt").to(device)
@@ -135,9 +149,9 @@ class OneAtATime(Contender):
         """f of one composited image."""
         pixels = torch.from_numpy(image).permute(2, 0, 1)[None].to(DEVICE)
         narrow = torch.autocast(DEVICE, torch.bfloat16)
+        seen = self.detector.regions(pixels)
+        features, boxes = (x.repeat(2, 1, 1) for x in (seen.features, seen.boxes))
         with torch.inference_mode(), narrow if self.dtype == "bfloat16" else contextlib.nullcontext():
-            seen = self.detector.regions(pixels)
-            features, boxes = (x.float().repeat(2, 1, 1) for x in (seen.features, seen.boxes))
             made = self.model(**copy.copy(self.tokens), visual_feats=features, visual_pos=boxes)
             match = made.cross_relationship_score.float().softmax(dim=1)[:, 1].cpu().numpy()
         return float(match[0] - match[1])

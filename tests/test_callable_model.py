@@ -267,7 +267,7 @@ def test_a_file_that_failed_can_be_mended(tmp_path: Path) -> None:
     file.write_text("1 / 0")
     with pytest.raises(ModelError, match="ZeroDivisionError"):
         load_callable(f"{file}:score")
-    assert "mine_mended" not in sys.modules
+    assert not any(name.startswith("mine_mended") for name in sys.modules)
     file.write_text(SOURCE)
     assert load_callable(f"{file}:score").scores([IMAGE], ["a"]).tolist() == [[3.0]]
 
@@ -279,6 +279,28 @@ def test_files_of_one_name_are_two(tmp_path: Path) -> None:
     models = [load_callable(f"{tmp_path / str(value)}/mine_twice.py:score") for value in (1, 2)]
     assert [model.scores([IMAGE], ["a"]).item() for model in models] == [1.0, 2.0]
     assert models[0].fingerprint != models[1].fingerprint
+
+
+def test_a_file_that_ends_the_program_does_not_end_hlx(tmp_path: Path) -> None:
+    (tmp_path / "leaving.py").write_text("import sys\nsys.exit('usage: leaving')\n")
+    with pytest.raises(ModelError, match="it ends the program"):
+        load_callable(f"{tmp_path / 'leaving.py'}:f")
+
+
+def test_files_of_one_name_and_of_a_package_s_name_are_told_apart(tmp_path: Path) -> None:
+    """Each finds its own neighbours, and a dataclass of theirs its own module."""
+    text = (
+        "from dataclasses import dataclass\nimport numpy as np\nfrom {n}_neighbour import NUMBER\n"
+        "@dataclass\nclass Kept:\n    number: 'float' = NUMBER\n"
+        "def score(images, texts):\n    return np.full((len(images), len(texts)), Kept().number)\n"
+    )
+    for n, folder in enumerate((tmp_path / "one", tmp_path / "two")):
+        folder.mkdir()
+        (folder / f"a{n}_neighbour.py").write_text(f"NUMBER = {n}.5\n")
+        (folder / "json.py").write_text(text.format(n=f"a{n}"))
+        found = load_callable(f"{folder / 'json.py'}:score").scores([IMAGE], ["a"])
+        assert found.tolist() == [[n + 0.5]]
+    assert sys.modules["json"].__name__ == "json"
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ def load_callable(spec: str) -> CallableModel:
     """The model that "module:attribute" or "path/to/file.py:attribute" names: the user's own code, run here.
 
     The attribute is a `CallableModel`, or a function, which becomes one with its defaults. Modules are looked
-    for in the current directory too.
+    for in the current directory too; what a file imports, in its own.
 
     Raises
     ------
@@ -217,25 +217,35 @@ def load_callable(spec: str) -> CallableModel:
     return CallableModel(thing, name=spec)
 
 
+def _run(path: Path) -> Any:
+    """The module of a file, under a name that no other file and no package has."""
+    name = f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    described = importlib.util.spec_from_file_location(name, path)
+    assert described is not None and described.loader is not None
+    module = importlib.util.module_from_spec(described)
+    _look_in(path.parent)
+    sys.modules[name] = module  # its classes look for themselves there
+    try:
+        described.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]  # what is half there is not to be found
+        raise
+    return module
+
+
+def _look_in(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
 def _imported(source: str, spec: str) -> Any:
     path = Path(source).expanduser()
     try:
         if source.endswith(".py"):
             if not path.is_file():
                 raise ModelError(f"model {spec!r}: there is no file {source}")
-            described = importlib.util.spec_from_file_location(path.stem, path)
-            assert described is not None and described.loader is not None
-            module = importlib.util.module_from_spec(described)
-            added = sys.modules.setdefault(path.stem, module) is module  # so that its classes find themselves
-            try:
-                described.loader.exec_module(module)
-            except BaseException:
-                if added:  # what is half there is not to be found
-                    del sys.modules[path.stem]
-                raise
-            return module
-        if "" not in sys.path and str(Path.cwd()) not in sys.path:
-            sys.path.insert(0, str(Path.cwd()))
+            return _run(path.resolve())
+        _look_in(Path.cwd())
         return importlib.import_module(source)
     except ModelError:
         raise

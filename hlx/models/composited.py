@@ -135,7 +135,8 @@ class CompositedImage(MaskedImage):
         m = min(size, count - start)
         scores = all_pairs(self._scorer, seen, m, questions.texts, questions.n_texts)
         foils = np.where(questions.compared, scores[:, questions.foils], np.float32(0))
-        return scores[:, questions.captions] - foils
+        with np.errstate(invalid="ignore"):  # of two infinite scores; complained of with the coalition
+            return scores[:, questions.captions] - foils
 
 
 class CompositingModel(Model):
@@ -252,7 +253,8 @@ class CompositingModel(Model):
 def all_pairs(scorer: Scorer, seen: Any, m: int, texts: Any, count: int) -> Float32[np.ndarray, "m t"]:
     """Scores of all m images seen with all `count` texts."""
     image_rows, text_rows = np.repeat(np.arange(m), count), np.tile(np.arange(count), m)
-    return in_slices(scorer, seen, texts, image_rows, text_rows).reshape(m, count)
+    whole_images = max(1, PAIRS_AT_ONCE // count) * count
+    return in_slices(scorer, seen, texts, image_rows, text_rows, whole_images).reshape(m, count)
 
 
 def in_slices(
@@ -261,8 +263,8 @@ def in_slices(
     texts: Any,
     image_rows: Int64[np.ndarray, " p"],
     text_rows: Int64[np.ndarray, " p"],
+    at_once: int = PAIRS_AT_ONCE,
 ) -> Float32[np.ndarray, " p"]:
-    """Scores of pairs, `PAIRS_AT_ONCE` in a call."""
-    starts = range(0, max(1, len(image_rows)), PAIRS_AT_ONCE)
-    cuts = [slice(start, start + PAIRS_AT_ONCE) for start in starts]
+    """Scores of pairs, so many in a call."""
+    cuts = [slice(start, start + at_once) for start in range(0, max(1, len(image_rows)), at_once)]
     return np.concatenate([scorer.pairs(seen, texts, image_rows[cut], text_rows[cut]) for cut in cuts])

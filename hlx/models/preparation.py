@@ -159,8 +159,8 @@ class Pixels:
         mean, scale = self.mean_and_scale()
         if not np.allclose(self.of([image])[0], (image - mean) * scale, rtol=0, atol=1e-4):
             raise ModelError(
-                f"{self._folder}: {self._file} does more to images of {self._side}x{self._side} pixels, which "
-                "config.json takes, than to normalise them"
+                f"{self._folder}: {self._file} does more to images of {self._side}x{self._side} pixels, "
+                "which config.json takes, than to normalise them"
             )
 
     def of(self, images: Sequence[UInt8[np.ndarray, "_h _w 3"]]) -> Float32[np.ndarray, "m s s 3"]:

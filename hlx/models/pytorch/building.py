@@ -41,7 +41,7 @@ def side_of(folder: Path, tower: PretrainedConfig) -> int:
 
     Raises
     ------
-    ModelError : no square, or no whole number of patches of it.
+    ModelError : a size is missing, of two sides, or below 1.
     """
     for name in ("image_size", "patch_size"):
         found = getattr(tower, name)
