@@ -118,8 +118,8 @@ def maps(folder: Path, lxmert_folder: Path, rounds: int, seconds: float) -> dict
         made[TOWERS[name].name] = Sweep(
             Workload.make(TOWERS[name], folder / f"maps-{name}", pool=8), "float32"
         )
-    made["LXMERT with its detector"] = Lxmert(lxmert_folder, "float32", 1)
-    made["LXMERT with its detector, bfloat16"] = Lxmert(lxmert_folder, "bfloat16", 1)
+    made["LXMERT with its detector"] = Lxmert(lxmert_folder, "float32", 4)
+    made["LXMERT with its detector, bfloat16"] = Lxmert(lxmert_folder, "bfloat16", 4)
     for one in made.values():
         one.prepare(1)
     names = {one: name for name, one in made.items()}

@@ -13,7 +13,8 @@ from jaxtyping import Bool, Float, Float32
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "quick_gelu": lambda x: x * jax.nn.sigmoid(1.702 * x),
-    "gelu": lambda x: jax.nn.gelu(x, approximate=False),
+    # as PyTorch computes it; jax.nn.gelu takes erfc, which costs twice as much on a CPU
+    "gelu": lambda x: 0.5 * x * (1 + lax.erf(x * 0.5**0.5)),
     "gelu_pytorch_tanh": lambda x: jax.nn.gelu(x, approximate=True),
     "gelu_new": lambda x: jax.nn.gelu(x, approximate=True),
     "relu": jax.nn.relu,

@@ -18,8 +18,8 @@ DETECTOR_FOLDER = "detector"
 DETECTOR_SIDE = 224
 """Pixels of the squares that a detector is shown, and resizes itself; as in the reference study's maps."""
 
-DETECTOR_BATCH = {"cpu": 1, "cuda": 16}
-"""Images at once, at most: on a CPU one fills all cores and the caches."""
+DETECTOR_BATCH = {"cpu": 4, "cuda": 16}
+"""Images at once, at most. On a CPU a few share the reading of weights; more would only delay progress."""
 
 DETECTOR_BYTES = 4 * 2**30
 """Of a GPU's memory for each image of 800x800 pixels: more than one needs. Not of what is free now, so that
