@@ -120,14 +120,14 @@ def maps(folder: Path, lxmert_folder: Path, rounds: int, seconds: float) -> dict
         )
     made["LXMERT with its detector"] = Lxmert(lxmert_folder, "float32", 4)
     made["LXMERT with its detector, bfloat16"] = Lxmert(lxmert_folder, "bfloat16", 4)
-    for one in made.values():
+    for name, one in made.items():
+        one.name = name  # by which turns are told apart
         one.prepare(1)
-    names = {one: name for name, one in made.items()}
     rates = measure_rates(list(made.values()), rounds, seconds)
     result = {}
     for one, values in rates.items():
         rate = float(np.median(values))
-        result[names[one]] = {
+        result[one.name] = {
             "per_second": summary(values),
             "exact_map_seconds": EXACT / rate,
             "map_of_172_seconds": STUDY / rate,
