@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,15 +45,6 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> MakeLxmert:
 def scorer(make: MakeLxmert) -> LxmertScorer:
     """A small one with grid features."""
     return loaded(make())
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small tensors do not spread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def loaded(folder: Path, dtype: str = "float32", detector: Path | None = None) -> LxmertScorer:

@@ -127,7 +127,8 @@ def estimators(
     json_file: Path | None,
     plot: Path | None,
     force: bool,
-    **options: str,
+    background: str,
+    **options: str | None,
 ) -> None:
     """Rank estimators on games: their error, the coverage of their intervals and their time, at each budget.
 
@@ -167,7 +168,8 @@ def estimators(
         sizes.append(16 if regions is None else regions.n_players)
     top = _largest_top(top, sizes)
     if len(sizes) > len(known):
-        known += _from_model(stimuli, images, regions, None if most is None else most - len(known), options)
+        wanted = None if most is None else most - len(known)
+        known += _from_model(stimuli, images, regions, wanted, background, options)
     with progress_bar("running estimators") as progress:
         result = benchmark_estimators(
             known,
@@ -264,7 +266,8 @@ def _from_model(
     images: Sequence[Path],
     regions: Grid | None,
     most: int | None,
-    options: dict[str, str],
+    background: str,
+    options: dict[str, str | None],
 ) -> list[BenchmarkGame]:
     from hlx.bench.games import games_from_model, stimuli_of
     from hlx.models.batches import parse_batch
@@ -277,7 +280,7 @@ def _from_model(
             model,
             chosen,
             regions,
-            background=options["background"],
+            background=background,
             batch_size=batch_size,
             progress=progress,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,15 +48,6 @@ CONFIGURATIONS: dict[str, dict[str, object]] = {
 def make(tmp_path_factory: pytest.TempPathFactory) -> MakeLxmert:
     """Make a checkpoint, or hand out the one made before with the same options."""
     return cached_maker(tmp_path_factory.mktemp("lxmert"))
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small tensors do not spread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Reference:
