@@ -27,7 +27,8 @@ class Context:
     ----------
     image, caption, foil, stimulus_id, phenomenon : the stimulus; `image` is its path as given.
     stimulus_hash, image_hash : SHA-256 of caption, foil and pixels, and of the pixels.
-    model, fingerprint, revision : name for `load_model`, SHA-256 of config and weights, the hub's commit.
+    model, fingerprint, revision : name for `load_model`, SHA-256 of weights, configs and tokenizer, the hub's
+        commit.
     dtype, background, batch_size : options.
     unit : of f, and so of the values: "logits", "probability", ...
     seconds : wall time of evaluation and solving, compilation included; shared by all pairs of one sweep.

@@ -28,7 +28,7 @@ from hlx.estimators import (
     make_plan,
     reaches_all,
 )
-from hlx.evaluations import Evaluations, as_game
+from hlx.evaluations import Evaluate, Evaluations, as_game
 from hlx.games import Game, TabulatedGame, shapley_from_table
 from hlx.regions import Regions
 
@@ -90,6 +90,10 @@ def estimate(
     else:
         [found] = spend(request, Evaluations(asked), n, regions)
     return attribution_of(found, request, regions)
+
+
+MakePlan = Callable[[Estimator, int, int | None, int, Regions | None], Plan]
+"""What `make_plan` is: (estimator, n, budget, seed, regions) -> plan."""
 
 
 @dataclass(frozen=True)
@@ -202,15 +206,22 @@ def estimate_table(tables: Float[np.ndarray, "g coalitions"]) -> list[Found]:
     ]
 
 
-def spend(request: Request, evaluations: Evaluations, n: int, regions: Regions | None) -> list[Found]:
+def spend(
+    request: Request,
+    evaluations: Evaluate,
+    n: int,
+    regions: Regions | None,
+    planned: MakePlan = make_plan,
+) -> list[Found]:
     """Run an estimator on every column of values that `evaluations` gives, (m,) or (m, k).
 
-    With a tolerance in rounds, until it is reached in all columns or the budget is spent.
+    With a tolerance in rounds, until it is reached in all columns or the budget is spent. `planned` gives the
+    plans, where they are kept from one game to the next.
     """
     estimator, tolerance = request.estimator, request.tolerance
     reached = True
     for most in request.rounds(n):
-        plan = make_plan(estimator, n, most, request.seed, regions)
+        plan = planned(estimator, n, most, request.seed, regions)
         values = np.asarray(evaluations(plan.coalitions), np.float64)
         columns = np.ascontiguousarray(values.reshape(len(plan.coalitions), -1).T)
         if isinstance(plan, ExactPlan):

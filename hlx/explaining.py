@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -15,8 +16,16 @@ from hlx.attribution import Attribution, Context
 from hlx.backgrounds import BACKGROUNDS
 from hlx.coalitions import ids_from_rows
 from hlx.errors import InputError
-from hlx.estimating import Request, attribution_of, estimate_table, requests, spend
-from hlx.estimators import EXACT, Estimator
+from hlx.estimating import (
+    Found,
+    MakePlan,
+    Request,
+    attribution_of,
+    estimate_table,
+    requests,
+    spend,
+)
+from hlx.estimators import EXACT, Estimator, make_plan
 from hlx.evaluations import Evaluations
 from hlx.faithfulness import faithfulness_curves
 from hlx.games import TabulatedGame
@@ -27,6 +36,7 @@ from hlx.stimuli import Stimulus, stimulus_hash
 
 if TYPE_CHECKING:
     from hlx.models.batches import Progress
+    from hlx.models.game import MaskedImage
     from hlx.models.model import Model
     from hlx.models.text_side import TextSide
 
@@ -125,23 +135,12 @@ def explain_pairs(
     masked = model.mask(pixels, regions, background, batch_size, name)
     questions = model.questions([(s.caption, s.foil) for s in stimuli])
     start = time.perf_counter()
-    tables, vectors, table_seconds = None, None, None
-    if any(request.takes_table(n) for request in asked):
-        sweep = masked.sweep(questions, progress, keep_vectors)
-        tables, vectors = np.ascontiguousarray(sweep.values.T), sweep.vectors
-        table_seconds = time.perf_counter() - start
-    evaluations = Evaluations(
-        (lambda rows: masked.values(rows, questions, progress))
-        if tables is None
-        else (lambda rows: tables[:, ids_from_rows(rows)].T)
-    )
-    results = []
-    for request in asked:
-        if tables is not None and request.takes_table(n):
-            found = estimate_table(tables)
-        else:
-            found = spend(request, evaluations, n, regions)
-        results.append([attribution_of(game, request, regions) for game in found])
+    answers = answer(masked, questions, asked, regions, progress=progress, keep_vectors=keep_vectors)
+    tables, evaluations = answers.tables, answers.evaluations
+    results = [
+        [attribution_of(game, request, regions) for game in found]
+        for request, found in zip(asked, answers.found, strict=True)
+    ]
     if faithfulness:
         results = [_with_curves(attributions, evaluations) for attributions in results]
     seconds = time.perf_counter() - start
@@ -164,7 +163,7 @@ def explain_pairs(
             unit=model.unit,
             batch_size=masked.batch_size,
             seconds=seconds,
-            table_seconds=table_seconds,
+            table_seconds=answers.table_seconds,
             versions=versions,
             shown=masked.shown,
             hidden=masked.hidden,
@@ -172,8 +171,70 @@ def explain_pairs(
         for of_one in results:
             # A sweep belongs to every estimator of it: any of the results can be replayed.
             table = of_one[i].table if tables is None else tables[i]
-            attributions.append(replace(of_one[i], table=table, vectors=vectors, context=context))
+            attributions.append(replace(of_one[i], table=table, vectors=answers.vectors, context=context))
     return attributions
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What estimators found in the games of one image.
+
+    Attributes
+    ----------
+    found : for every request, of every game.
+    evaluations : the values of all coalitions asked for, a column for each question.
+    tables : (k, 2^n) of k questions, where all coalitions were evaluated; `table_seconds` says how long.
+    vectors : the image vectors, where kept.
+    """
+
+    found: list[list[Found]]
+    evaluations: Evaluations
+    tables: Float[np.ndarray, "k coalitions"] | None
+    table_seconds: float | None
+    vectors: Float[np.ndarray, "coalitions p"] | None
+
+
+def answer(
+    masked: MaskedImage,
+    questions: Any,
+    asked: Sequence[Request],
+    regions: Regions,
+    games: int | None = None,
+    *,
+    planned: MakePlan = make_plan,
+    progress: Progress | None = None,
+    keep_vectors: bool = False,
+) -> Answers:
+    """Run several requests on the games of one image; no coalition is evaluated twice for them.
+
+    Parameters
+    ----------
+    masked, questions : of the same model.
+    games : the first so many questions are games to solve, the others are only evaluated; all by default.
+    planned : as `hlx.estimating.spend` takes it.
+
+    Raises
+    ------
+    InputError, NonFiniteScoreError : as `explain`.
+    """
+    n, start = masked.n_players, time.perf_counter()
+    tables, vectors, table_seconds = None, None, None
+    if any(request.takes_table(n) for request in asked):
+        sweep = masked.sweep(questions, progress, keep_vectors)
+        tables, vectors = np.ascontiguousarray(sweep.values.T), sweep.vectors
+        table_seconds = time.perf_counter() - start
+    evaluations = Evaluations(
+        (lambda rows: masked.values(rows, questions, progress))
+        if tables is None
+        else (lambda rows: tables[:, ids_from_rows(rows)].T)
+    )
+    found = []
+    for request in asked:
+        if tables is not None and request.takes_table(n):
+            found.append(estimate_table(tables[:games]))
+        else:
+            found.append(spend(request, lambda rows: evaluations(rows)[:, :games], n, regions, planned))
+    return Answers(found, evaluations, tables, table_seconds, vectors)
 
 
 def explain_table(
@@ -269,7 +330,11 @@ def explain_kept(
 
 def made_with(model: Model) -> dict[str, str]:
     """Versions of the packages that take part, and the devices."""
-    return {**{name: version(name) for name in (*VERSIONED, *model.packages)}, "device": model.device}
+    return {**{name: _version(name) for name in (*VERSIONED, *model.packages)}, "device": model.device}
+
+
+# Reading a package's metadata takes milliseconds, as long as a small map.
+_version = cache(version)
 
 
 def _with_curves(attributions: Sequence[Attribution], evaluations: Evaluations) -> list[Attribution]:

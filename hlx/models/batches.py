@@ -33,7 +33,8 @@ def auto_batch(tokens: int, widest: int, devices: list[jax.Device]) -> int:
     largest = LARGEST_CPU_BATCH if cpu else LARGEST_BATCH
     stats = devices[0].memory_stats() or {}
     if "bytes_limit" in stats:
-        target = min(target, (stats["bytes_limit"] - stats.get("bytes_in_use", 0)) // 16)
+        # Not of what is free just now: the same kind of device always takes the same batches.
+        target = min(target, stats["bytes_limit"] // 20)
     fitting = max(1, int(target) // (tokens * widest * 4))
     return min(largest, 1 << (fitting.bit_length() - 1)) * len(devices)
 

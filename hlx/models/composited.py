@@ -170,7 +170,7 @@ class CompositingModel(Model):
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of what determines the scores: config and weights of a checkpoint."""
+        """SHA-256 of what determines the scores: weights, configs and tokenizer of a checkpoint."""
         return self._fingerprint()
 
     def questions(self, pairs: Sequence[tuple[str, str | None]]) -> AskedPairs:

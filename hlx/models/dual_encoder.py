@@ -45,15 +45,16 @@ class TokenImage(MaskedImage):
     ) -> Float32[np.ndarray, "m k"]:
         directions, offsets = questions
         if len(rows) == 0:
-            return np.zeros((0, directions.shape[1]), np.float32)
-        values = self._side.scores(self._tokens, rows, directions, self._runner, progress)
-        return values + offsets.astype(np.float32)
+            return np.zeros((0, len(offsets)), np.float32)
+        values = self._side.scores(self._tokens, rows, padded_columns(directions), self._runner, progress)
+        return values[:, : len(offsets)] + offsets.astype(np.float32)
 
     def _sweep(self, questions: Heads, progress: Progress | None, keep_vectors: bool) -> Sweep:
+        directions, offsets = questions
         values, vectors = self._side.sweep(
-            self._tokens, self.n_players, questions.directions, self._runner, progress, keep_vectors
+            self._tokens, self.n_players, padded_columns(directions), self._runner, progress, keep_vectors
         )
-        return Sweep(values + questions.offsets.astype(np.float32), vectors)
+        return Sweep(values[:, : len(offsets)] + offsets.astype(np.float32), vectors)
 
 
 class DualEncoder(Model):
@@ -83,7 +84,7 @@ class DualEncoder(Model):
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the checkpoint's config and weights."""
+        """SHA-256 of the checkpoint's weights, configs and tokenizer."""
         return self.checkpoint.fingerprint()
 
     def questions(self, pairs: Sequence[tuple[str, str | None]]) -> Heads:
@@ -149,3 +150,9 @@ class DualEncoder(Model):
         tokens = self.image_side.tokens(shown, hidden, labels, n_players)
         runner = self.image_side.runner(batch_size)
         return TokenImage(self.image_side, tokens, n_players, runner, shown, hidden, name)
+
+
+def padded_columns(directions: Float32[np.ndarray, "p k"]) -> Float32[np.ndarray, "p padded"]:
+    """Zero columns up to a power of two, so that few numbers of text pairs are compiled for."""
+    k = directions.shape[1]
+    return np.pad(directions, ((0, 0), (0, (1 << (k - 1).bit_length()) - k)))

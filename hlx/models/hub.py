@@ -22,7 +22,12 @@ DEFAULT = "clip-scenes"
 SECONDS_TO_ANSWER = 10
 """A hub that is silent for longer is out of reach."""
 
-CONFIGS = ("config.json", "config.yaml", "grid_features.json")
+CONFIGS = (
+    *("config.json", "config.yaml", "grid_features.json"),
+    *("preprocessor_config.json", "processor_config.json"),
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+    *("vocab.json", "merges.txt", "vocab.txt", "spiece.model", "tokenizer.model"),
+)
 """What a checkpoint's scores depend on beside its weights, in the order of the fingerprint."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -42,7 +47,7 @@ class Checkpoint:
     revision: str | None = None
 
     def fingerprint(self, *others: Checkpoint) -> str:
-        """SHA-256 over config and weight files: which weights made a result, wherever they came from.
+        """SHA-256 over configs, tokenizer and weights: what made a result, wherever the files came from.
 
         Parameters
         ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -63,14 +64,45 @@ def load_model(
     checkpoint = find(str(name), revision)
     raw = read_config(checkpoint.folder)
     family = _family(checkpoint, raw)
-    chosen = engine or family.engines[0]
-    if chosen not in family.engines:
-        raise InputError(f"{checkpoint.name}: {family.title} has no JAX port; leave --engine jax out")
-    if detector is not None and family.kind != "lxmert":
-        raise InputError(f"{checkpoint.name}: {family.title} takes no detector; only LXMERT does")
-    if chosen == "torch":
+    if _engine(checkpoint, family, engine, detector) == "torch":
         return _torch_model(checkpoint, raw, family, dtype, devices, detector)
     return load_port(checkpoint, raw, family.model_type, dtype, _jax_devices(devices))
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which model a name stands for, known without loading it.
+
+    Attributes
+    ----------
+    fingerprint : what the loaded model's would be.
+    engine : "jax" or "torch"; "function" for a function of the user's own.
+    """
+
+    fingerprint: str
+    engine: str
+
+
+def identify(
+    name: str | Path,
+    revision: str | None = None,
+    engine: str | None = None,
+    detector: str | Path | None = None,
+) -> Identity:
+    """The model that `load_model` would load by the same name, without its weights in memory.
+
+    Raises
+    ------
+    InputError, ModelError : as `load_model`.
+    """
+    if is_callable_spec(str(name)):
+        return Identity(_callable(str(name), "float32", engine, None, detector).fingerprint, "function")
+    checkpoint = find(str(name), revision)
+    family = _family(checkpoint, read_config(checkpoint.folder))
+    chosen = _engine(checkpoint, family, engine, detector)
+    if chosen == "torch":
+        _check_torch(checkpoint, family)
+    return Identity(_fingerprint(checkpoint, _eyes(checkpoint, family, detector)), chosen)
 
 
 def load_text_side(name: str | Path, revision: str | None = None) -> tuple[TextSide, Checkpoint]:
@@ -95,6 +127,15 @@ def _family(checkpoint: Checkpoint, raw: dict) -> Family:
     return family
 
 
+def _engine(checkpoint: Checkpoint, family: Family, engine: str | None, detector: str | Path | None) -> str:
+    chosen = engine or family.engines[0]
+    if chosen not in family.engines:
+        raise InputError(f"{checkpoint.name}: {family.title} has no JAX port; leave --engine jax out")
+    if detector is not None and family.kind != "lxmert":
+        raise InputError(f"{checkpoint.name}: {family.title} takes no detector; only LXMERT does")
+    return chosen
+
+
 def _callable(
     spec: str, dtype: str, engine: str | None, devices: Devices, detector: str | Path | None
 ) -> CompositingModel:
@@ -113,16 +154,12 @@ def _torch_model(
     devices: Devices,
     detector: str | Path | None,
 ) -> CompositingModel:
-    if find_spec("torch") is None:
-        raise ModelError(
-            f"{checkpoint.name}: {family.title} runs in PyTorch, which is not installed: install hlx[torch] "
-            "(from a clone: pip install '.[torch]')"
-        )
+    _check_torch(checkpoint, family)
     if isinstance(devices, list):
         raise InputError("devices: a list of JAX devices is for the jax engine; name one for PyTorch: cuda:1")
     from hlx.models.pytorch import load_scorer
 
-    eyes = _detector(checkpoint, detector) if family.kind == "lxmert" else None
+    eyes = _eyes(checkpoint, family, detector)
     scorer = load_scorer(
         checkpoint.folder, raw, family, dtype, devices, None if eyes is None else eyes.folder
     )
@@ -130,14 +167,28 @@ def _torch_model(
         checkpoint.name,
         family.model_type,
         scorer,
-        lambda: checkpoint.fingerprint(*(() if eyes is None else (eyes,))),
+        lambda: _fingerprint(checkpoint, eyes),
         checkpoint.revision,
         family.unit,
     )
 
 
-def _detector(checkpoint: Checkpoint, name: str | Path | None) -> Checkpoint | None:
-    """Where an LXMERT's regions come from; None where its directory asks for grid features."""
+def _check_torch(checkpoint: Checkpoint, family: Family) -> None:
+    if find_spec("torch") is None:
+        raise ModelError(
+            f"{checkpoint.name}: {family.title} runs in PyTorch, which is not installed: install hlx[torch] "
+            "(from a clone: pip install '.[torch]')"
+        )
+
+
+def _fingerprint(checkpoint: Checkpoint, eyes: Checkpoint | None) -> str:
+    return checkpoint.fingerprint(*(() if eyes is None else (eyes,)))
+
+
+def _eyes(checkpoint: Checkpoint, family: Family, name: str | Path | None) -> Checkpoint | None:
+    """Where an LXMERT's regions come from; None for grid features, and for all other models."""
+    if family.kind != "lxmert":
+        return None
     if name is not None:
         return find(str(name))
     own = checkpoint.folder / "detector"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Int32, UInt8
@@ -17,6 +17,20 @@ from hlx.models.batches import Progress
 from hlx.models.game import ImageTextGame, MaskedImage
 from hlx.regions import LabelMap, Regions
 from hlx.stimuli import Stimulus
+
+
+class Views(NamedTuple):
+    """What a model is shown of an image, at the size of its input.
+
+    Attributes
+    ----------
+    shown, hidden : the image, and what its hidden regions show.
+    size : (h, w) of the image itself.
+    """
+
+    shown: UInt8[np.ndarray, "s s 3"]
+    hidden: UInt8[np.ndarray, "s s 3"]
+    size: tuple[int, int]
 
 
 class Model(ABC):
@@ -49,7 +63,7 @@ class Model(ABC):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """SHA-256 of what determines its scores: config and weights of a checkpoint."""
+        """SHA-256 of what determines its scores: weights, configs and tokenizer of a checkpoint."""
 
     @abstractmethod
     def questions(self, pairs: Sequence[tuple[str, str | None]]) -> Any:
@@ -85,13 +99,21 @@ class Model(ABC):
         name: str | None = None,
     ) -> MaskedImage:
         """An image whose regions can be shown and hidden, ready on the devices."""
-        pixels = read_image(image)
-        shown = square(pixels, self.side)
+        return self.mask_views(views(read_image(image), self.side, background), regions, batch_size, name)
+
+    def mask_views(
+        self,
+        views: Views,
+        regions: Regions,
+        batch_size: int | str | None = None,
+        name: str | None = None,
+    ) -> MaskedImage:
+        """`mask` of an image whose views at the model's size are there already."""
         if isinstance(regions, LabelMap):
-            regions.check_size(pixels.shape[:2], self.side)
-        hidden = hidden_view(shown, background)
+            regions.check_size(views.size, self.side)
         labels = regions.labels(self.side)
-        return self._masked(shown, hidden, labels, regions.n_players, batch_size, name or "image")
+        n = regions.n_players
+        return self._masked(views.shown, views.hidden, labels, n, batch_size, name or "image")
 
     def game(
         self,
@@ -113,6 +135,12 @@ class Model(ABC):
         """
         masked = self.mask(stimulus.image, regions, background, batch_size, stimulus.name)
         return ImageTextGame(masked, self.questions([(stimulus.caption, stimulus.foil)]), progress)
+
+
+def views(pixels: UInt8[np.ndarray, "h w 3"], side: int, background: str) -> Views:
+    """An image at a model's size with every region shown, and with every region hidden."""
+    shown = square(pixels, side)
+    return Views(shown, hidden_view(shown, background), (pixels.shape[0], pixels.shape[1]))
 
 
 def check_lists(images: Sequence[Any], texts: Sequence[str]) -> None:

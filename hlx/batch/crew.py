@@ -1,0 +1,50 @@
+"""Who computes items: the local devices, or Ray's actors. The run that hands them out does not care."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from hlx.batch.results import Failure, UnitResult
+from hlx.batch.units import Item
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """What came of one item.
+
+    Attributes
+    ----------
+    seconds : of evaluating and solving.
+    waited : seconds for which the device stood still until the item was prepared.
+    """
+
+    item: Item
+    results: list[UnitResult]
+    failures: list[Failure]
+    seconds: float
+    waited: float
+
+
+class Crew(Protocol):
+    """Computes items, several at once, and gives each back once.
+
+    Attributes
+    ----------
+    capacity : items that it likes to have in hand; more are not submitted.
+    """
+
+    @property
+    def capacity(self) -> int: ...
+
+    def submit(self, item: Item) -> None:
+        """Take an item in hand."""
+
+    def next(self, timeout: float) -> Done | None:
+        """The next item that is done, whichever; None when none was within `timeout` seconds."""
+
+    def stop(self) -> int:
+        """Drop the items that were not begun; how many are still to come."""
+
+    def close(self) -> None:
+        """Let go of devices and processes; items in hand are lost."""

@@ -1,0 +1,97 @@
+"""Items made ready for the device: images decoded, resized and blurred, models loaded as planned."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import UInt8
+
+from hlx.batch.units import Item, PlannedImage, PlannedModel
+from hlx.errors import InputError, ModelError
+from hlx.images import check_file, content_hash, read_image
+from hlx.models.load import Devices, Loaded, load_model
+from hlx.models.model import Views, views
+from hlx.regions import Regions
+
+if TYPE_CHECKING:
+    from hlx.models.game import MaskedImage
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """An item's image on the device.
+
+    Attributes
+    ----------
+    masked : its regions can be shown and hidden.
+    regions : the item's.
+    image_hash : of the image's pixels.
+    """
+
+    masked: MaskedImage
+    regions: Regions
+    image_hash: str
+
+
+def load_planned(model: PlannedModel, devices: Devices = None) -> Loaded:
+    """A study's model on its devices, `devices` where the study does not say.
+
+    Raises
+    ------
+    InputError, ModelError : as `load_model`; the weights found are others than those planned for.
+    """
+    loaded = load_model(
+        model.name,
+        dtype=model.dtype,
+        revision=model.revision,
+        devices=None if model.engine == "function" else devices if devices is not None else model.device,
+        engine=None if model.engine == "function" else model.engine,
+        detector=model.detector,
+    )
+    if loaded.fingerprint != model.fingerprint:
+        raise ModelError(
+            f"{model.name}: has the fingerprint {loaded.fingerprint[:12]} here, the study was planned with "
+            f"{model.fingerprint[:12]}: its files differ or have changed"
+        )
+    return loaded
+
+
+class Preparer:
+    """Prepares items one after the other, and keeps what consecutive items of one image share."""
+
+    def __init__(self) -> None:
+        self._image: PlannedImage | None = None
+        self._pixels: UInt8[np.ndarray, "h w 3"] = np.zeros((0, 0, 3), np.uint8)
+        self._image_hash = ""
+        self._views: dict[tuple[int, str], Views] = {}
+
+    def prepare(self, loaded: Loaded, model: PlannedModel, item: Item) -> Prepared:
+        """The item's image, ready on the model's device.
+
+        Raises
+        ------
+        InputError : image or label map cannot be read, have changed since the plan was made, or do not fit.
+        """
+        self._read(item.image)
+        key = loaded.side, item.background
+        if key not in self._views:
+            self._views[key] = views(self._pixels, *key)
+        regions = item.regions.read()
+        masked = loaded.mask_views(self._views[key], regions, model.batch_size, item.image.path.name)
+        return Prepared(masked, regions, self._image_hash)
+
+    def _read(self, image: PlannedImage) -> None:
+        if image == self._image:
+            return
+        self._image, self._views = None, {}
+        check_file(image.path)
+        with open(image.path, "rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != image.sha256:
+            raise InputError(f"{image.path}: has changed since the study was planned")
+        self._pixels = read_image(image.path)
+        self._image_hash = content_hash(self._pixels)
+        self._image = image
