@@ -9,6 +9,14 @@ class InputError(HlxError, ValueError):
     """An image, label map, stimulus file, option or table that cannot be used as it is."""
 
 
+class VersionError(InputError):
+    """A file of another version of its format, `version`: not damaged, but not to be read by this hlx."""
+
+    def __init__(self, message: str, version: int) -> None:
+        super().__init__(message)
+        self.version = version
+
+
 class ModelError(HlxError):
     """A checkpoint that is missing, corrupt, incomplete or of an architecture hlx has no port of."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -12,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from hlx.errors import OutputError
+
+PART = ".part"
+"""What the names of temporary files end in; they start with a dot."""
 
 
 def check_output(path: str | Path, force: bool = False) -> Path:
@@ -94,6 +98,30 @@ def write_csv(
     return text.getvalue()
 
 
+def make_folder(folder: str | Path) -> Path:
+    """The folder, made if missing, with those above it.
+
+    Raises
+    ------
+    OutputError : it cannot be made, or is a file.
+    """
+    folder = Path(folder)
+    try:
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            _flush(folder.parent)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made: {error.strerror or error}") from error
+    return folder
+
+
+def remove_temporaries(folder: str | Path, name: str = "*") -> None:
+    """Remove what interrupted writes of `name` (a pattern) left in a folder; nobody may be writing there."""
+    for temporary in Path(folder).glob(f".{name}.*{PART}"):
+        with suppress(OSError):
+            temporary.unlink()
+
+
 @contextmanager
 def filling(folder: str | Path) -> Iterator[Path]:
     """A temporary folder to write files to; on success they move into `folder`, which is made if missing.
@@ -126,7 +154,8 @@ def filling(folder: str | Path) -> Iterator[Path]:
 
 
 def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Not the process's number: in containers that share a folder, many processes have the same.
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
 
 
 def _flush(path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hlx.errors import InputError
-from hlx.files import check_output, write_bytes
+from hlx.errors import InputError, VersionError
+from hlx.files import check_output, replacing, write_bytes
 from hlx.images import check_file
+from hlx.lenient_file import LenientFile, interrupts_held
 
 if TYPE_CHECKING:
     import h5py
@@ -29,6 +30,8 @@ USER_BLOCK = 512
 """Bytes before an HDF5 file proper that its format leaves to the application; the fewest there may be."""
 
 ONE_CHUNK = 2**22
+STREAMED_CHUNK = 2**18
+"""Bytes of a chunk of an array that grows: what is read at least to get at anything in it."""
 
 
 @dataclass(frozen=True)
@@ -48,19 +51,102 @@ def writing(path: str | Path, kind: Kind, force: bool = False) -> Iterator[h5py.
     ------
     OutputError : the file exists (unless `force`), or cannot be written.
     """
-    import h5py
-
     path = check_output(path, force)
     # In memory first: HDF5's library can crash when the disk fills up under a file that it has open.
     content = io.BytesIO()
-    # Attributes above 64 KiB (a very long caption) take the format of HDF5 1.8.
-    with h5py.File(content, "w", userblock_size=USER_BLOCK, libver=("earliest", "v108")) as file:
-        file.attrs.update(format=kind.name, format_version=kind.version, hlx_version=version("hlx"))
+    with _new_file(content, kind) as file:
         yield file
     whole = content.getbuffer()
     head = _head(kind, hashlib.sha256(whole[USER_BLOCK:]).hexdigest())
     whole[: len(head)] = head
     write_bytes(path, whole)
+
+
+class Stream:
+    """A file that is being written on a disk, larger than memory may be.
+
+    Parameters
+    ----------
+    check : called after each `append`; raises what the caller is to hear of.
+
+    Attributes
+    ----------
+    file : small things may be put into it at any time.
+    """
+
+    def __init__(self, file: h5py.File, check: Callable[[], None]) -> None:
+        self.file = file
+        self._check = check
+        self._held: dict[str, list[np.ndarray]] = {}
+
+    def append(self, name: str, array: np.ndarray) -> None:
+        """Make the array of this name longer; the first time, make it.
+
+        Raises
+        ------
+        OSError : the disk has refused something, now or before; `streaming` tells it as an OutputError.
+        """
+        held = self._held.setdefault(name, [])
+        held.append(array)
+        if sum(part.nbytes for part in held) >= STREAMED_CHUNK:
+            self._write(name)
+        self._check()
+
+    def finish(self) -> None:
+        """Write what is held back: of arrays that stayed short, all."""
+        for name, held in self._held.items():
+            if name in self.file:
+                self._write(name)
+            else:
+                write_dataset(self.file, name, np.concatenate(held))
+
+    def _write(self, name: str) -> None:
+        array = np.concatenate(self._held[name])
+        self._held[name] = [array[:0].copy()]
+        inner = array.shape[1:]
+        if name not in self.file:
+            row = array.dtype.itemsize * int(np.prod(inner))
+            self.file.create_dataset(
+                name,
+                (0, *inner),
+                array.dtype,
+                maxshape=(None, *inner),
+                chunks=(max(1, STREAMED_CHUNK // row), *inner),
+                fletcher32=True,
+            )
+        dataset = self.file[name]
+        start = len(dataset)
+        dataset.resize(start + len(array), axis=0)
+        dataset[start:] = array
+
+
+@contextmanager
+def streaming(path: str | Path, kind: Kind, force: bool = False) -> Iterator[Stream]:
+    """As `writing`, for a file that need not fit into memory: it grows on the disk, under another name.
+
+    Ctrl-C is held back while HDF5 writes, and comes through after each `append`.
+
+    Raises
+    ------
+    OutputError : the file exists (unless `force`), or cannot be written; a full disk leaves nothing behind.
+    """
+    path = check_output(path, force)
+    with replacing(path) as temporary, open(temporary, "w+b", buffering=0) as raw:
+        lenient = LenientFile(raw)
+        with interrupts_held() as let_through, _new_file(lenient, kind) as file:
+
+            def check() -> None:
+                lenient.check()
+                let_through()
+
+            stream = Stream(file, check)
+            yield stream
+            stream.finish()
+        lenient.check()
+        raw.seek(USER_BLOCK)
+        head = _head(kind, hashlib.file_digest(raw, "sha256").hexdigest())
+        raw.seek(0)
+        raw.write(head)
 
 
 @contextmanager
@@ -69,18 +155,24 @@ def reading(path: str | Path, kind: Kind) -> Iterator[h5py.File]:
 
     Raises
     ------
-    InputError : missing, of another kind or format version, damaged, or lacking what the caller looks for.
+    InputError : missing, of another kind, damaged, or lacking what the caller looks for.
+    VersionError : of another format version.
     """
+    with opened(path, kind) as file, _errors_told(path):
+        yield file
+
+
+def opened(path: str | Path, kind: Kind) -> h5py.File:
+    """As `reading`, for the caller to close."""
     import h5py
 
     path = Path(path)
     check_file(path)
-    try:
+    with _errors_told(path):
         _verify(path, kind)
-        with h5py.File(path, "r") as file:
-            yield file
-    except (OSError, KeyError, RuntimeError) as error:
-        raise InputError(f"{path}: cannot be read: {_reason(error)}") from error
+        # No locks: a file never changes under its name, and not every cluster's file system has them.
+        file = h5py.File(path, "r", locking=False)
+    return file
 
 
 def is_of_kind(path: str | Path, kind: Kind) -> bool:
@@ -99,6 +191,16 @@ def write_dataset(group: h5py.Group, name: str, array: np.ndarray) -> None:
     group.create_dataset(name, data=array, chunks=chunks, fletcher32=True)
 
 
+@contextmanager
+def _new_file(content: io.BytesIO | LenientFile, kind: Kind) -> Iterator[h5py.File]:
+    import h5py
+
+    # Attributes above 64 KiB (a very long caption) take the format of HDF5 1.8.
+    with h5py.File(content, "w", userblock_size=USER_BLOCK, libver=("earliest", "v108")) as file:
+        file.attrs.update(format=kind.name, format_version=kind.version, hlx_version=version("hlx"))
+        yield file
+
+
 def _head(kind: Kind, digest: str) -> bytes:
     return f"{kind.name} {kind.version} sha256 {digest}\n".encode()
 
@@ -112,13 +214,22 @@ def _verify(path: Path, kind: Kind) -> None:
             owner, _, what = kind.name.partition(" ")
             raise InputError(f"{path}: is not a file of {owner}'s {what} ({kind.made_by} writes them)")
         if int(head[1]) != kind.version:
-            raise InputError(
+            raise VersionError(
                 f"{path}: has format {int(head[1])}, this hlx reads {kind.version}; "
-                "load it with the hlx that wrote it"
+                "load it with the hlx that wrote it",
+                int(head[1]),
             )
         rest = hashlib.file_digest(file, "sha256").hexdigest()
     if block != _head(kind, rest).ljust(USER_BLOCK, b"\0"):
         raise InputError(f"{path}: is damaged or cut off: its content does not match its hash")
+
+
+@contextmanager
+def _errors_told(path: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, KeyError, RuntimeError) as error:
+        raise InputError(f"{path}: cannot be read: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:

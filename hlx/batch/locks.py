@@ -1,0 +1,164 @@
+"""Locks of a study's output folder: no two runs compute the same, no two merges write the same.
+
+The system's own (flock): a process that dies, however, lets go of them; no clock plays a part. What the
+files say is for people, who want to know whom they wait for.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import re
+import socket
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from hlx.errors import OutputError
+from hlx.files import make_folder
+
+LOCKS = "locks"
+NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
+"""What file systems say that have none."""
+
+TRIES = 5
+"""Before a lock counts as taken: whoever asks who has one takes it himself for a moment."""
+
+
+@contextmanager
+def run_lock(
+    output: Path,
+    shard: tuple[int, int] | None = None,
+    wait: bool = False,
+    tell: Callable[[str], None] | None = None,
+) -> Iterator[None]:
+    """Have a study's output folder, made if missing, for a run; or share it, for the share i of n.
+
+    Parameters
+    ----------
+    shard : (i, n); runs of other shares may work beside this one, a whole run may not.
+    wait : until the folder is free; `tell` is given one line first that says who has it.
+
+    Raises
+    ------
+    OutputError : another run has the folder or this share of it (unless `wait`); the folder takes no files.
+    """
+    folder = make_folder(output / LOCKS)
+    with ExitStack() as held:
+        for name, shared in (("run", shard is not None), (None if shard is None else _name(shard), False)):
+            if name is not None:
+                held.enter_context(_lock(folder / f"{name}.lock", "run of this study", shared, wait, tell))
+        yield
+
+
+def who_runs(output: Path) -> str | None:
+    """Who runs a study just now, in words; None if nobody does, or if the folder takes no files."""
+    path = output / LOCKS / "run.lock"
+    return _holder(path) if os.access(path, os.W_OK) and _is_held(path, fcntl.LOCK_EX) else None
+
+
+@contextmanager
+def merge_lock(output: Path, wait: bool = False, tell: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Be the only one to merge a study's results; runs may go on. Errors as `run_lock`."""
+    path = make_folder(output / LOCKS) / "merge.lock"
+    with _lock(path, "merge of this study", False, wait, tell):
+        yield
+
+
+@contextmanager
+def _lock(
+    path: Path, what: str, shared: bool, wait: bool, tell: Callable[[str], None] | None
+) -> Iterator[None]:
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+    try:
+        if not _try(path, handle, shared):
+            told = f"{path.parent.parent}: another {what} works here ({_holder(path)})"
+            if not wait:
+                raise OutputError(f"{told}: wait for its end, or stop it first")
+            if tell is not None:
+                tell(f"{told}: waiting for its end")
+            fcntl.flock(handle, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        if shared:
+            yield
+            return
+        holder = {"host": socket.gethostname(), "pid": os.getpid(), "since": time.strftime("%F %T %z")}
+        try:
+            os.ftruncate(handle, 0)
+            os.write(handle, json.dumps(holder).encode())
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from error
+        try:
+            yield
+        finally:
+            # The file stays: another process may have it open already, and would lock what nobody finds.
+            with suppress(OSError):
+                os.ftruncate(handle, 0)
+    finally:
+        os.close(handle)
+
+
+def _try(path: Path, handle: int, shared: bool) -> bool:
+    """Whether the lock could be taken at once; also where there are none, which a warning says."""
+    for attempt in range(TRIES):
+        try:
+            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            return True
+        except (BlockingIOError, PermissionError):
+            if attempt + 1 < TRIES:
+                time.sleep(0.02)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise OutputError(f"{path}: cannot be locked: {error.strerror or error}") from error
+            warnings.warn(
+                f"{path}: the file system has no locks ({error.strerror}): see to it yourself that nothing "
+                "else works in this folder",
+                stacklevel=2,
+            )
+            return True
+    return False
+
+
+def _holder(path: Path) -> str:
+    """Who has a lock, in words; those who share it stand in the files of their shares."""
+    shares = not _is_held(path, fcntl.LOCK_SH)
+    files = sorted(path.parent.glob("run-*-of-*.lock")) if shares else [path]
+    told = []
+    for file in files:
+        if shares and not _is_held(file, fcntl.LOCK_EX):
+            continue
+        try:
+            holder = json.loads(file.read_bytes())
+            share = re.fullmatch(r"run-(\d+)-of-(\d+)", file.stem)
+            prefix = f"shard {share[1]}/{share[2]}: " if share else ""
+            told.append(f"{prefix}process {holder['pid']} on {holder['host']} since {holder['since']}")
+        except (OSError, ValueError, TypeError, KeyError):
+            continue
+    return "; ".join(told) or "which one is not known"
+
+
+def _is_held(path: Path, how: int) -> bool:
+    """Whether somebody's lock keeps one of this kind away."""
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return False
+
+
+def _name(shard: tuple[int, int]) -> str:
+    return f"run-{shard[0]}-of-{shard[1]}"
