@@ -6,7 +6,6 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from hlx.report.question_two import question_two_one, question_two_two
 from hlx.report.review import review_section
 from hlx.report.svg import element
 from hlx.report.tables import Summary
+from hlx.report.templates import environment, packaged
 from hlx.report.thumbnails import Thumbnails, make_thumbnails
 from hlx.study import Analysis
 from hlx.wording import counted, stimuli_counted
@@ -86,9 +86,9 @@ def make_page(
     notes = _notes(analysis, comparisons)
     if notes:
         sections.append(Section("notes", "Notes", [Part("notes", notes)]))
-    script = _packaged("page.js")
+    script = packaged("page.js")
     html = (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             title=title,
@@ -105,7 +105,7 @@ def make_page(
             sections=[section for section in sections if section.parts],
             gallery=_gallery(analysis, images),
             method=_method(analysis, summary, images),
-            style=Markup(f"{_packaged('page.css')}\n{colour_rules()}"),
+            style=Markup(f"{packaged('page.css')}\n{colour_rules()}"),
             script=Markup(script),
             policy=_policy(script),
             summary=analysis.summary,
@@ -215,24 +215,6 @@ def _images(images: Thumbnails) -> str:
         return "none: give their folder with --images"
     size = file_size(len(images.definitions))
     return f"{counted(images.count, 'image')}, at most {images.side} px wide and high, {size} in all"
-
-
-def _environment() -> Any:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("hlx.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
-    return environment
-
-
-def _packaged(name: str) -> str:
-    return resources.files("hlx.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _policy(script: str) -> str:
