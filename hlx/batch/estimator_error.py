@@ -65,8 +65,8 @@ class Cost:
     Attributes
     ----------
     n_players, evaluations : regions of a map and its distinct coalitions, on average.
-    seconds : of a map, on average; None where not known. What an image's maps took together is shared out
-        equally among them, so that estimators cannot be told apart.
+    seconds : of a map, the median, which leaves compilation to the first; None where not known. What an
+        image's maps took together is shared out equally among them, so that estimators cannot be told apart.
     total_seconds : of all `units`.
     units : maps computed; stimuli with the same texts and image share one.
     """
@@ -184,7 +184,7 @@ def _cost(maps: Sequence[StudyMap]) -> Cost:
         regions=first.row.regions,
         n_players=_mean([m.n_players for m in maps]),
         evaluations=_mean([m.n_evaluations for m in maps]),
-        seconds=_mean(seconds) if seconds else None,
+        seconds=float(np.median(seconds)) if seconds else None,
         total_seconds=float(np.sum(seconds)) if seconds else None,
         units=len(maps),
     )

@@ -126,18 +126,18 @@ def _backgrounds(sweep: Sweep) -> str:
 
 def _cost(sweep: Sweep) -> str:
     known = grouped([cost for cost in sweep.costs if cost.seconds is not None], lambda cost: cost.regions)
-    means = {name: mean_of(costs, lambda cost: cost.seconds) for name, costs in known.items()}
-    if not means:
+    typical = {name: mean_of(costs, lambda cost: cost.seconds) for name, costs in known.items()}
+    if not typical:
         return ""
     total = sum(cost.total_seconds or 0.0 for costs in known.values() for cost in costs)
     least, most = (
-        min(means, key=lambda name: means[name] or 0.0),
-        max(means, key=lambda name: means[name] or 0.0),
+        min(typical, key=lambda name: typical[name] or 0.0),
+        max(typical, key=lambda name: typical[name] or 0.0),
     )
-    span = f"{seconds(means[least] or 0.0)} on {least}"
+    span = f"{seconds(typical[least] or 0.0)} on {least}"
     if most != least:
-        span += f" and {seconds(means[most] or 0.0)} on {most}"
-    return f"A map took {span} on average, all of them together {seconds(total)}."
+        span += f" and {seconds(typical[most] or 0.0)} on {most}"
+    return f"A map took {span} (medians), all of them together {seconds(total)}."
 
 
 def _rank(pair: GridAgreement) -> float | None:

@@ -100,7 +100,7 @@ def cost_table(sweep: Sweep) -> Table:
         Column("players", "regions of a map, on average"),
         Column("maps"),
         Column("evaluations", "distinct coalitions of a map, on average"),
-        Column("a map", "on average; what an image's maps took together is shared out equally among them"),
+        Column("a map", "the median; what an image's maps took together is shared out equally among them"),
         Column("in all"),
     ]
     rows = [
