@@ -1,0 +1,500 @@
+"""Plans of studies: what is expanded, how units are known, what is refused all at once, and what it costs."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from hlx.batch import plan as planning
+from hlx.batch.computing import compute
+from hlx.batch.costs import RECORD_BYTES, check_disk, costs, disk_of, size_text
+from hlx.batch.evaluation_counts import EvaluationCounts
+from hlx.batch.plan import Plan, make_plan
+from hlx.batch.preparing import Preparer, load_planned
+from hlx.batch.shards import Scan, scan, write_shard
+from hlx.batch.study_file import read_study_file
+from hlx.batch.timing import Rate, Timing, measure
+from hlx.batch.units import unit_identity
+from hlx.errors import InputError, ModelError
+
+NOTHING = Scan(frozenset(), ())
+
+Row = tuple[str, str, str, str]
+ROWS: tuple[Row, ...] = (
+    ("a.png", "a dog", "a cat", "1"),
+    ("b.png", "two", "", "2"),
+    ("a.png", "x", "y", "3"),
+)
+
+
+FAST = """
+import numpy as np
+import hlx
+
+def score(images, texts):
+    return images.reshape(len(images), -1).mean(axis=1)[:, None] * [len(text) for text in texts]
+
+model = hlx.CallableModel(score, side=12)
+"""
+"""A model that takes no time to load."""
+
+
+def write_study(folder: Path, rows: Sequence[Row] = ROWS, **keys: object) -> Path:
+    """A study of random images, all keys of which are as given or small."""
+    folder.mkdir(exist_ok=True)
+    for name in {row[0] for row in rows}:
+        seed = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)
+        pixels = np.random.default_rng(seed).integers(0, 256, (32, 40, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / name)
+    with open(folder / "stimuli.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("image", "caption", "foil", "id"), *rows])
+    (folder / "fast.py").write_text(FAST)
+    known = {"stimuli": ["stimuli.csv"], "models": ["clip-scenes"], "regions": ["2x2"], "output": "out"}
+    text = "".join(f"{key} = {toml(value)}\n" for key, value in {**known, **keys}.items())
+    (folder / "study.toml").write_text(text)
+    return folder / "study.toml"
+
+
+def toml(value: object) -> str:
+    """A value as TOML has it."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name} = {toml(each)}" for name, each in value.items()) + "}"
+    return f"[{', '.join(map(toml, value))}]" if isinstance(value, list) else json.dumps(value)
+
+
+def plan_of(folder: Path, rows: Sequence[Row] = ROWS, **keys: object) -> Plan:
+    """The plan of such a study."""
+    return make_plan(read_study_file(write_study(folder, rows, **keys)))
+
+
+def ids_of(plan: Plan) -> list[str]:
+    """Unit ids in order."""
+    return [unit.id for _, _, unit in plan.rows()]
+
+
+def refusal_of(folder: Path, **keys: object) -> str:
+    """The line by which a plan is refused."""
+    with pytest.raises(InputError) as refused:
+        plan_of(folder, **keys)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+@pytest.fixture
+def known_models(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """Identities of models by name, of the side given, without any files."""
+    sides = {"clip-scenes": 64, "siglip-scenes": 64}
+
+    def identify(name: str, *_: object) -> SimpleNamespace:
+        if name not in sides:
+            raise ModelError(f"unknown model {name!r}")
+        fingerprint = hashlib.sha256(name.encode()).hexdigest()
+        return SimpleNamespace(fingerprint=fingerprint, engine="jax", side=sides[name])
+
+    monkeypatch.setattr(planning, "identify", identify)
+    return sides
+
+
+def test_order_is_that_of_the_file(tmp_path: Path, known_models: dict[str, int]) -> None:
+    plan = plan_of(
+        tmp_path,
+        models=["siglip-scenes", "clip-scenes"],
+        regions=["3x3", "2x2"],
+        backgrounds=["mean", "blur"],
+        estimators=[{"name": "permutation", "budgets": ["4n", 30], "seeds": [1, 0]}, "exact"],
+    )
+    found = [
+        (
+            model.label,
+            item.image.path.name,
+            item.regions.label,
+            item.background,
+            unit.stimulus.id,
+            unit.request.estimator.name,
+            unit.request.budget,
+            unit.request.seed,
+        )
+        for model, item, unit in plan.rows()
+    ]
+    expected = [
+        (model, image, regions, background, stimulus, *request)
+        for model in ("siglip-scenes", "clip-scenes")
+        for image, stimuli in (("a.png", "13"), ("b.png", "2"))
+        for regions, n in (("3x3", 9), ("2x2", 4))
+        for background in ("mean", "blur")
+        for stimulus in stimuli
+        for request in [
+            *(("permutation", budget, seed) for budget in (4 * n, 30) for seed in (1, 0)),
+            ("exact", None, 0),
+        ]
+    ]
+    assert found == expected
+    assert plan.n_units == len(expected)
+    assert [s.foil for s in plan.stimuli] == ["a cat", None, "y"]
+
+
+@given(
+    models=st.integers(1, 2),
+    regions=st.lists(st.sampled_from(["2x2", "1x2", "3x3", "2x3"]), min_size=1, unique=True),
+    backgrounds=st.lists(st.sampled_from(["blur", "mean", "black"]), min_size=1, unique=True),
+    seeds=st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True),
+    budgets=st.lists(st.integers(14, 40), min_size=1, max_size=3, unique=True),
+    most=st.integers(2, 9),
+)
+def test_every_combination_is_planned_or_left_out(
+    tmp_path_factory: pytest.TempPathFactory,
+    models: int,
+    regions: list[str],
+    backgrounds: list[str],
+    seeds: list[int],
+    budgets: list[int],
+    most: int,
+) -> None:
+    folder = tmp_path_factory.mktemp("study")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planning, "identify", lambda name, *_: SimpleNamespace(fingerprint=name, engine="jax"))
+        plan = plan_of(
+            folder,
+            models=["clip-scenes", "siglip-scenes"][:models],
+            regions=regions,
+            backgrounds=backgrounds,
+            estimators=[
+                {"name": "exact", "most_players": most},
+                {"name": "rise", "budgets": budgets, "seeds": seeds},
+            ],
+        )
+    each = len(ROWS) * models * len(backgrounds)
+    exact = sum(int(name[0]) * int(name[2]) <= most for name in regions)
+    assert plan.n_units == each * (len(regions) * len(budgets) * len(seeds) + exact)
+    assert sum(left.units for left in plan.left_out) == each * (len(regions) - exact)
+    assert {left.estimator for left in plan.left_out} <= {"exact"}
+    assert len({(item.model, item.image, item.regions, item.background) for item in plan.items}) == len(
+        plan.items
+    )
+
+
+def test_names_labels_paths_and_order_determine_no_unit(tmp_path: Path, known_models: dict[str, int]) -> None:
+    how = {"regions": ["2x2", "3x3"], "backgrounds": ["blur", "mean"]}
+    ids = ids_of(plan_of(tmp_path / "one", **how))
+    for name in ("a.png", "b.png"):
+        (tmp_path / "two/deep").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "two/deep" / f"n{name}").write_bytes((tmp_path / "one" / name).read_bytes())
+    rows = [
+        ("deep/nb.png", "two", "", "z"),
+        ("deep/na.png", "x", "y", "q"),
+        ("deep/na.png", "a dog", "a cat", "w"),
+    ]
+    (tmp_path / "two/stimuli.csv").write_text(
+        "image,caption,foil,id,phenomenon\n" + "".join(",".join([*row, "p"]) + "\n" for row in rows)
+    )
+    (tmp_path / "two/other.toml").write_text(
+        'stimuli = ["stimuli.csv"]\nmodels = [{name = "clip-scenes", label = "L", batch_size = 8}]\n'
+        'regions = ["3x3", "2x2"]\nbackgrounds = ["mean", "blur"]\n'
+    )
+    other = ids_of(make_plan(read_study_file(tmp_path / "two/other.toml")))
+    assert other != ids and sorted(other) == sorted(ids)
+
+
+CHANGES: dict[str, Callable[[Plan], tuple[object, ...]]] = {
+    "fingerprint": lambda p: (replace(p.models[0], fingerprint="0"), *_rest(p)),
+    "dtype": lambda p: (replace(p.models[0], dtype="bfloat16"), *_rest(p)),
+    "engine": lambda p: (replace(p.models[0], engine="torch"), *_rest(p)),
+    "image": lambda p: _with(p, 1, replace(p.items[0].image, sha256="0")),
+    "regions": lambda p: _with(p, 2, p.items[1].regions),
+    "background": lambda p: _with(p, 3, "black"),
+    "caption": lambda p: _with(p, 4, replace(p.stimuli[0], caption="other")),
+    "foil": lambda p: _with(p, 4, replace(p.stimuli[0], foil=None)),
+    "estimator": lambda p: _with(p, 5, replace(p.items[0].units[1].request, budget=40, seed=0)),
+    "budget": lambda p: _with(p, 5, replace(p.items[0].units[0].request, budget=13)),
+    "seed": lambda p: _with(p, 5, replace(p.items[0].units[0].request, seed=1)),
+    "tolerance": lambda p: _with(p, 5, replace(p.items[0].units[0].request, tolerance=0.5)),
+}
+
+
+def _rest(plan: Plan) -> tuple[object, ...]:
+    item = plan.items[0]
+    return item.image, item.regions, item.background, item.units[0].stimulus, item.units[0].request, True
+
+
+def _with(plan: Plan, place: int, value: object) -> tuple[object, ...]:
+    parts = [plan.models[0], *_rest(plan)]
+    parts[place] = value
+    return tuple(parts)
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_whatever_determines_a_result_changes_its_unit(
+    tmp_path: Path, known_models: dict[str, int], what: str
+) -> None:
+    estimators = [{"name": "permutation", "budgets": [40]}, {"name": "leverage", "budgets": [14]}]
+    plan = plan_of(tmp_path, regions=["3x3", "3x4"], estimators=estimators)
+    assert unit_identity(plan.models[0], *_rest(plan)) != unit_identity(*CHANGES[what](plan))  # type: ignore[arg-type]
+
+
+def test_tables_kept_are_other_units_where_there_are_tables(
+    tmp_path: Path, known_models: dict[str, int]
+) -> None:
+    estimators = ["exact", {"name": "permutation", "budgets": [12]}]
+    without, kept = (
+        plan_of(tmp_path, rows=ROWS[:1], estimators=estimators, keep_tables=keep) for keep in (False, True)
+    )
+    (exact, sampled), (exact_kept, sampled_kept) = ids_of(without), ids_of(kept)
+    assert exact != exact_kept and sampled == sampled_kept
+
+
+def test_stimuli_of_the_same_content_share_a_unit(tmp_path: Path, known_models: dict[str, int]) -> None:
+    rows = [ROWS[0], (*ROWS[0][:3], "again"), ("copy.png", *ROWS[0][1:3], "elsewhere")]
+    write_study(tmp_path, rows)
+    (tmp_path / "copy.png").write_bytes((tmp_path / "a.png").read_bytes())
+    plan = make_plan(read_study_file(tmp_path / "study.toml"))
+    assert plan.n_units == 3 and len(set(ids_of(plan))) == 1
+    assert [(item.image.path.name, unit.stimulus.id) for _, item, unit in plan.rows()] == [
+        *(("a.png", "1"), ("a.png", "again"), ("copy.png", "elsewhere")),
+    ]
+
+
+def test_the_same_request_is_made_once(tmp_path: Path, known_models: dict[str, int]) -> None:
+    estimators = ["exact", {"name": "permutation", "budgets": [12, "3n"]}, "exact"]
+    plan = plan_of(tmp_path, rows=ROWS[:1], estimators=estimators)
+    assert [(u.request.estimator.name, u.request.budget) for _, _, u in plan.rows()] == [
+        *(("exact", None), ("permutation", 12)),
+    ]
+
+
+def test_all_that_is_missing_or_impossible_is_told_at_once(
+    tmp_path: Path, known_models: dict[str, int]
+) -> None:
+    path = write_study(
+        tmp_path,
+        images=["photos"],
+        models=["clip-scenes", "clap", {"name": "clip-scenes", "label": "twin"}],
+        regions=["2x2..6x6", "65x65", {"labels": "maps/{stem}.png", "label": "maps"}],
+        estimators=["exact", {"name": "odd-gp", "budgets": [20], "most_players": 9}],
+    )
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(InputError) as refused:
+        make_plan(read_study_file(path))
+    told = str(refused.value)
+    assert "\n" not in told and told.startswith(f"{path}: 7 problems: ")
+    for part in (
+        "model clap: unknown model 'clap'",
+        "model twin: is the same as clip-scenes",
+        f"images: there is no folder {tmp_path}/photos",
+        "an image is not beside their stimulus files: a.png",
+        "regions 65x65: more rows or columns than the 64 x 64 pixels of model clip-scenes",
+        f"regions maps: {tmp_path}/maps/b.png: no such file",
+        "estimators[0]: regions 5x5 (and 2 other numbers of regions): exact values of 25 regions take",
+    ):
+        assert part in told, part
+
+
+def test_many_missing_images_are_counted(tmp_path: Path, known_models: dict[str, int]) -> None:
+    path = write_study(tmp_path, rows=[(f"{i}.png", "a", "b", str(i)) for i in range(30)])
+    for image in tmp_path.glob("*.png"):
+        image.unlink()
+    with pytest.raises(InputError, match=r"30 images are not beside .*: 0.png, .*, 19.png and 10 more$"):
+        make_plan(read_study_file(path))
+
+
+def test_what_is_wrong_with_stimuli_does_not_hide_the_rest(
+    tmp_path: Path, known_models: dict[str, int]
+) -> None:
+    told = refusal_of(tmp_path, stimuli=["none.csv"], models=["clap"], regions=["7x7"])
+    assert "none.csv: no such file" in told and "unknown model" in told and "49 regions" in told
+
+
+def test_limits_that_leave_nothing(tmp_path: Path, known_models: dict[str, int]) -> None:
+    told = refusal_of(tmp_path, estimators=[{"name": "exact", "fewest_players": 5}])
+    assert told.endswith("fewest_players and most_players leave nothing to compute")
+
+
+def test_label_maps_are_found_by_stem_and_known_by_content(
+    tmp_path: Path, known_models: dict[str, int]
+) -> None:
+    (tmp_path / "maps").mkdir()
+    labels = np.arange(32 * 40).reshape(32, 40) * 3 // (32 * 40)
+    for stem, pixels in (("a", labels), ("b", labels.T.repeat(2, axis=1)[:64, :64])):
+        square = np.zeros((64, 64), np.uint8)
+        square[: pixels.shape[0], : pixels.shape[1]] = pixels
+        Image.fromarray(labels.astype(np.uint8) if stem == "a" else square).save(
+            tmp_path / f"maps/{stem}.png"
+        )
+    plan = plan_of(tmp_path, regions=[{"labels": "maps/{stem}.png"}])
+    assert [(i.regions.label, i.regions.n_players, i.regions.labels) for i in plan.items] == [
+        ("maps", 3, tmp_path / "maps/a.png"),
+        ("maps", 3, tmp_path / "maps/b.png"),
+    ]
+    assert plan.items[0].regions.sha256 == plan.items[0].regions.read().sha256
+    (tmp_path / "maps/a.png").rename(tmp_path / "renamed.png")
+    again = plan_of(tmp_path, rows=[ROWS[0]], regions=[{"labels": "renamed.png"}])
+    assert ids_of(again) == ids_of(plan)[:1]
+
+
+@pytest.mark.parametrize(
+    ("shape", "wrong"),
+    [((32, 40), False), ((64, 64), False), ((40, 32), True), ((40, 40), True), ((65, 64), True)],
+)
+def test_label_maps_of_another_size_are_refused(
+    tmp_path: Path, known_models: dict[str, int], shape: tuple[int, int], wrong: bool
+) -> None:
+    labels = np.zeros(shape, np.uint8)
+    labels[:, shape[1] // 2 :] = 1
+    Image.fromarray(labels).save(tmp_path / "map.png")
+    regions = [{"labels": "map.png"}]
+    if wrong:
+        told = refusal_of(tmp_path, rows=ROWS[:1], regions=regions)
+        assert (
+            f"map.png: has {shape[0]} x {shape[1]} pixels (height x width), expected the 32 x 40 of" in told
+        )
+        assert told.endswith("or the 64 x 64 of clip-scenes")
+    else:
+        assert plan_of(tmp_path, rows=ROWS[:1], regions=regions).n_units == 1
+
+
+def test_images_on_their_side_are_as_they_are_shown(tmp_path: Path, known_models: dict[str, int]) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    write_study(tmp_path, rows=[("a.jpg", "a", "b", "1")])
+    Image.new("RGB", (40, 32)).save(tmp_path / "a.jpg", exif=exif)
+    labels = np.zeros((40, 32), np.uint8)
+    labels[20:] = 1
+    Image.fromarray(labels).save(tmp_path / "map.png")
+    text = (tmp_path / "study.toml").read_text().replace('["2x2"]', '[{labels = "map.png"}]')
+    (tmp_path / "study.toml").write_text(text)
+    assert make_plan(read_study_file(tmp_path / "study.toml")).n_units == 1
+
+
+def test_broken_images_are_planned_and_fail_on_their_own(
+    tmp_path: Path, known_models: dict[str, int]
+) -> None:
+    path = write_study(tmp_path, regions=["2x2", {"labels": "map.npy"}])
+    np.save(tmp_path / "map.npy", np.arange(32 * 40).reshape(32, 40) % 2)
+    (tmp_path / "a.png").write_bytes(b"no image")
+    assert make_plan(read_study_file(path)).n_units == 6
+
+
+def test_real_models_are_identified(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path)
+    loaded = load_planned(plan.models[0])
+    assert loaded.fingerprint == plan.models[0].fingerprint and plan.models[0].engine == "jax"
+
+
+MIXES = [
+    ["exact", {"name": "permutation", "budgets": [50]}],
+    [{"name": "permutation", "budgets": [40, 60], "seeds": [0, 1]}, {"name": "kernel", "budgets": [50]}],
+    ["occlusion", {"name": "leverage", "budgets": [30, 512]}],
+    [{"name": "odd-gp", "budgets": [60, 40]}],
+    [{"name": "owen", "tolerance": 0.5, "budgets": [80]}, "occlusion"],
+]
+
+
+@pytest.mark.parametrize("estimators", MIXES)
+def test_evaluations_are_those_that_are_made(tmp_path: Path, estimators: list[object]) -> None:
+    plan = plan_of(tmp_path, rows=ROWS[:1], models=["fast.py:model"], regions=["3x3"], estimators=estimators)
+    [item], asked = plan.items, set()
+    loaded = load_planned(plan.models[0])
+    prepared = Preparer().prepare(loaded, plan.models[0], item)
+    values, sweep = prepared.masked.values, prepared.masked.sweep
+
+    def seen(rows: np.ndarray, *rest: object) -> np.ndarray:
+        asked.update(map(bytes, rows))
+        return values(rows, *rest)
+
+    def swept(*rest: object) -> object:
+        asked.update(bytes(row) for row in np.ndindex(*[2] * 9))
+        return sweep(*rest)
+
+    prepared.masked.values, prepared.masked.sweep = seen, swept  # type: ignore[method-assign, assignment]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a tolerance that is not reached is no matter here
+        _, failures = compute(loaded, plan.models[0], item, prepared)
+    counts = EvaluationCounts().of(item)
+    total = sum(count.evaluations for count in counts.values())
+    assert not failures
+    if "tolerance" in str(estimators):
+        assert any(count.at_most for count in counts.values()) and len(asked) <= total
+    else:
+        assert total == len(asked)
+
+
+def test_costs_add_up_and_leave_out_what_is_done(tmp_path: Path) -> None:
+    estimators = ["exact", {"name": "permutation", "budgets": [12]}]
+    plan = plan_of(
+        tmp_path,
+        models=["fast.py:model"],
+        estimators=estimators,
+        regions=["2x2", "2x3"],
+        keep_tables=True,
+    )
+    timings = {0: Timing({4: Rate(0.1, 1.0, 0.0), 6: Rate(0.3, 1.0, 0.0)}, 5.0, 2.0)}
+    before = costs(plan, NOTHING, timings)
+    assert before.units == plan.n_units == 12 and before.done == 0 and before.items == 4
+    assert before.evaluations == 2 * 16 + 2 * 64 and not before.at_most
+    assert before.seconds == pytest.approx(2 * 16 * 0.1 + 2 * 64 * 0.3 + 12 * 1.0)
+    assert before.starting == pytest.approx(5 + 2 * 2)
+    loaded, item = load_planned(plan.models[0]), plan.items[0]
+    results, _ = compute(loaded, plan.models[0], item, Preparer().prepare(loaded, plan.models[0], item))
+    write_shard(plan.study.output, results)
+    after = costs(plan, scan(plan.study.output), timings)
+    assert (after.done, after.items) == (4, 3)
+    assert after.evaluations == before.evaluations - 16
+    assert after.disk.measured and not before.disk.measured
+    assert after.disk.record > RECORD_BYTES  # one shard has little to share its overhead among
+    assert costs(plan, NOTHING).seconds is None
+    assert dict(costs(plan, NOTHING, {0: "no device"}).unknown) == {"fast:model": "no device"}
+
+
+def test_the_disk_that_is_assumed_is_about_that_which_is_used(tmp_path: Path) -> None:
+    rows = [("a.png", f"caption {i}", f"foil {i}", str(i)) for i in range(40)]
+    plan = plan_of(tmp_path, rows=rows, models=["fast.py:model"], regions=["3x3"], keep_tables=True)
+    loaded, [item] = load_planned(plan.models[0]), plan.items
+    results, _ = compute(loaded, plan.models[0], item, Preparer().prepare(loaded, plan.models[0], item))
+    shard = write_shard(plan.study.output, results).stat().st_size
+    # Shard and merged file hold the same, the latter with the rows.
+    needed = disk_of(plan, NOTHING).needed
+    assert 2 * shard * 0.8 < needed < 2 * shard * 1.4
+
+
+def test_too_small_a_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_of(tmp_path, output="not/yet/there")
+    check_disk(plan)
+    monkeypatch.setattr(
+        "shutil.disk_usage", lambda path: SimpleNamespace(free=2_000) if path == tmp_path else None
+    )
+    with pytest.raises(InputError, match=r"study.toml: needs about \S+ kB more .*, where 2.0 kB are free"):
+        check_disk(plan)
+
+
+def test_sizes_are_said_in_words() -> None:
+    assert [size_text(size) for size in (999, 1500, 2_000_000, 3 * 10**9, 10**13)] == [
+        *("999 bytes", "1.5 kB", "2.0 MB", "3.0 GB", "10.0 TB"),
+    ]
+
+
+def test_models_are_timed_or_say_why_not(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def score(images, texts):\n    raise KeyError('weights')\n")
+    plan = plan_of(
+        tmp_path,
+        models=["fast.py:model", "mine.py:score"],
+        regions=["2x2", "3x3"],
+        estimators=["exact", {"name": "odd-gp", "budgets": [14]}],
+    )
+    told: list[str] = []
+    found = measure(plan.models, plan.items, told.append)
+    timing, reason = found[0], found[1]
+    assert isinstance(timing, Timing) and set(timing.rates) == {4, 9}
+    assert 0 < timing.rate(6).evaluation < 1 and timing.rate(6).unit >= 0 <= timing.compiling
+    assert isinstance(reason, str) and "weights" in reason
+    assert told == ["timing fast:model", "timing mine:score"]
