@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Mapping
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -22,6 +24,7 @@ COMMANDS = {
     "compare": "Maps against human maps: similarities, baselines, noise ceilings.",
     "analyze": "The research questions of a study: tests, corrections, effect sizes.",
     "report": "A study as one page: tables, distributions and a gallery of maps.",
+    "study": "Large sweeps: plan, run, resume, merge and report thousands of maps.",
     "score": "Caption and foil scores of whole stimulus files, and their accuracies.",
     "models": "What can be loaded, what is embedded, and what each needs.",
     "convert": "Write a checkpoint's weights as safetensors, which need no torch.",
@@ -29,19 +32,35 @@ COMMANDS = {
 
 
 class LazyCommands(click.Group):
-    """Commands by name; a command's module is imported when it runs or shows its own help."""
+    """Commands by name; a command's module is imported when it runs or shows its own help.
+
+    Parameters
+    ----------
+    told : the commands and what is said of each.
+    modules : of `hlx.cli`, by command, where a module has another name than its command.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,
+        told: Mapping[str, str],
+        modules: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(*arguments, **options)
+        self._told, self._modules = told, modules or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(self._told)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
+        if name not in self._told:
             return None
-        return getattr(import_module(f"hlx.cli.{name}"), name)
+        return getattr(import_module(f"hlx.cli.{self._modules.get(name, name)}"), name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self._told.items()))
 
 
 def _show_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -57,6 +76,7 @@ def _show_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 
 @click.group(
     cls=LazyCommands,
+    told=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"]},
     invoke_without_command=True,
 )

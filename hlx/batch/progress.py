@@ -1,0 +1,218 @@
+"""How far a run is, for people: bars on a terminal, a line a minute elsewhere, or nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from rich.console import Console
+
+SECONDS = 60.0
+"""Between two lines."""
+
+ALL = "all"
+"""What the bar over all models is called."""
+
+
+@dataclass
+class Tally:
+    """Units of a model: asked for, done, failed in this run."""
+
+    asked: int = 0
+    done: int = 0
+    failed: int = 0
+
+    @property
+    def left(self) -> int:
+        """Neither done nor failed."""
+        return self.asked - self.done - self.failed
+
+
+@runtime_checkable
+class Progress(Protocol):
+    """Is told what a run does."""
+
+    def shown(self, tallies: Mapping[str, Tally]) -> AbstractContextManager[None]:
+        """While a run computes, which starts from these tallies, by model."""
+
+    def advance(self, model: str, done: int, failed: int) -> None:
+        """So many more units of a model came to an end."""
+
+    def say(self, line: str) -> None:
+        """Something that people should know; may come before and after `shown`."""
+
+    def tick(self) -> None:
+        """Called several times a second."""
+
+
+class Quiet:
+    """Shows nothing but what `say` is given."""
+
+    @contextmanager
+    def shown(self, tallies: Mapping[str, Tally]) -> Iterator[None]:
+        """Nothing is shown."""
+        yield
+
+    def advance(self, model: str, done: int, failed: int) -> None:
+        """Nothing is shown."""
+
+    def say(self, line: str) -> None:
+        """A line on stderr."""
+        print(line, file=sys.stderr, flush=True)
+
+    def tick(self) -> None:
+        """Nothing is shown."""
+
+
+class Lines(Quiet):
+    """A line when the run starts, every minute and at its end.
+
+    Parameters
+    ----------
+    every : seconds between lines.
+    clock : seconds that never run backwards.
+    """
+
+    def __init__(self, every: float = SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+        self._every, self._clock = every, clock
+        self._tallies: dict[str, Tally] = {}
+        self._start = self._last = 0.0
+        self._before = 0
+
+    @contextmanager
+    def shown(self, tallies: Mapping[str, Tally]) -> Iterator[None]:
+        """From the first line to the last."""
+        self._tallies = {model: replace(tally) for model, tally in tallies.items()}
+        self._before = _total(self._tallies).done
+        self._start = self._last = self._clock()
+        self.say(self._line())
+        try:
+            yield
+        finally:
+            self.say(self._line())
+
+    def advance(self, model: str, done: int, failed: int) -> None:
+        """Kept for the next line."""
+        tally = self._tallies[model]
+        tally.done, tally.failed = tally.done + done, tally.failed + failed
+
+    def tick(self) -> None:
+        """A line, if it is time for one."""
+        if self._clock() - self._last >= self._every:
+            self._last += self._every * ((self._clock() - self._last) // self._every)
+            self.say(self._line())
+
+    def _line(self) -> str:
+        total, seconds = _total(self._tallies), self._clock() - self._start
+        parts = [f"{total.done:,} of {total.asked:,} units done"]
+        tried = total.done - self._before + total.failed
+        if tried and seconds:
+            parts.append(f"{tried / seconds:.3g} units/s")
+            if total.left:
+                parts.append(f"{duration(total.left * seconds / tried)} left")
+        if total.failed:
+            parts.append(f"{total.failed:,} failed")
+        if len(self._tallies) > 1:
+            parts.append("; ".join(f"{name} {_share(tally)}" for name, tally in self._tallies.items()))
+        return ", ".join(parts)
+
+
+class Bars:
+    """Live bars on a terminal: one for all units, one for each model, with rate, time left and failures."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        from rich.console import Console
+
+        self._console = console or Console(stderr=True)
+        self._bars: Any = None
+        self._tasks: dict[str, Any] = {}
+        self._failed: dict[str, int] = {}
+
+    @contextmanager
+    def shown(self, tallies: Mapping[str, Tally]) -> Iterator[None]:
+        """While the bars are on the terminal; they stay there as they were last."""
+        from rich.markup import escape
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[pace]}"),
+            TextColumn("[red]{task.fields[failed]}"),
+        )
+        with Progress(*columns, console=self._console, refresh_per_second=4) as self._bars:
+            total = _total(tallies)
+            rows = {ALL: total, **tallies} if len(tallies) > 1 else {ALL: total}
+            for name, tally in rows.items():
+                self._tasks[name] = self._bars.add_task(
+                    escape(name), total=tally.asked, completed=tally.done, pace="", failed=""
+                )
+                self._failed[name] = tally.failed
+            yield
+            self.tick()
+
+    def advance(self, model: str, done: int, failed: int) -> None:
+        """The model's bar and the one for all."""
+        for name in (ALL, model):
+            if name in self._tasks:
+                self._failed[name] += failed
+                self._bars.update(
+                    self._tasks[name], advance=done + failed, failed=_failures(self._failed[name])
+                )
+
+    def say(self, line: str) -> None:
+        """A line above the bars."""
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def tick(self) -> None:
+        """Rates and times left."""
+        if self._bars is not None:
+            for task in self._bars.tasks:
+                speed = task.finished_speed or task.speed
+                left = (task.total - task.completed) / speed if speed else 0.0
+                self._bars.update(task.id, pace=_pace(speed, left))
+
+
+def progress_for(quiet: bool) -> Progress:
+    """What suits standard error."""
+    if quiet:
+        return Quiet()
+    return Bars() if sys.stderr.isatty() else Lines()
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: "40 s", "12 min", "3 h 20 min", "2 d 5 h"."""
+    minutes = round(seconds / 60)
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if minutes < 100:
+        return f"{minutes} min"
+    hours = round(seconds / 3600)
+    return f"{minutes // 60} h {minutes % 60} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def _total(tallies: Mapping[str, Tally]) -> Tally:
+    each = tallies.values()
+    return Tally(sum(t.asked for t in each), sum(t.done for t in each), sum(t.failed for t in each))
+
+
+def _share(tally: Tally) -> str:
+    return f"{tally.done / tally.asked:.0%}" if tally.asked else "-"
+
+
+def _failures(count: int) -> str:
+    return f"{count:,} failed" if count else ""
+
+
+def _pace(speed: float | None, left: float) -> str:
+    if speed is None:
+        return ""
+    return f"{speed:.3g} units/s" + (f", {duration(left)} left" if left else "")

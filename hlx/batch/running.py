@@ -1,0 +1,216 @@
+"""The run of a study: a crew computes what is missing, and results are kept as soon as they are there."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hlx.batch.crew import Done
+from hlx.batch.locks import run_lock
+from hlx.batch.progress import Progress, Quiet, Tally
+from hlx.batch.results import Failure
+from hlx.batch.run_summary import Failed, RunSummary
+from hlx.batch.shards import Scan, remove_leftovers, scan
+from hlx.batch.signals import EndedAtOnce, StopAsked, stop_signals
+from hlx.batch.units import Item
+from hlx.batch.writer import ShardWriter
+from hlx.errors import InputError
+
+if TYPE_CHECKING:
+    from hlx.batch.crew import Crew
+    from hlx.batch.plan import Plan
+
+POLL = 0.2
+"""Seconds after which a run looks up from waiting: at signals, the writer's errors, the time."""
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """(i, n) of "i/n", counted from 1.
+
+    Raises
+    ------
+    InputError : not two whole numbers with 1 <= i <= n.
+    """
+    found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text.strip())
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise InputError(f"--shard {text!r}: expected i/n, the i-th of n parts, such as 1/4 up to 4/4")
+    return int(found[1]), int(found[2])
+
+
+def dealt(items: Sequence[Item], shard: tuple[int, int] | None) -> list[Item]:
+    """The items of shard i of n: of the i-th, (i+n)-th, ... image of all; all items without a shard."""
+    if shard is None:
+        return list(items)
+    i, n = shard
+    # By content: the same image under two names stays in one hand, which computes it once.
+    numbers: dict[str, int] = {}
+    return [item for item in items if numbers.setdefault(item.image.sha256, len(numbers)) % n == i - 1]
+
+
+def run_study(
+    plan: Plan,
+    make_crew: Callable[[], Crew],
+    shard: tuple[int, int] | None = None,
+    progress: Progress | None = None,
+    wait: bool = False,
+) -> RunSummary:
+    """Compute what is missing of a study.
+
+    Items of which any unit is missing are computed whole. After the first SIGINT or SIGTERM what was begun is
+    finished and written; the second raises `EndedAtOnce`.
+
+    Parameters
+    ----------
+    make_crew : called once, and only if there is anything to compute.
+    shard : (i, n), of `dealt`.
+    progress : told of all that happens; nothing is shown by default.
+    wait : for other runs that have the folder.
+
+    Raises
+    ------
+    InputError : shards of another version of hlx; what `make_crew` raises.
+    OutputError : another run is at work, or results cannot be written; what was written before is kept.
+    """
+    output, shown = plan.study.output, Quiet() if progress is None else progress
+    with run_lock(output, shard, wait, shown.say):
+        if shard is None:
+            remove_leftovers(output)
+        scanned = scan(output)
+        for bad in scanned.bad:
+            shown.say(f"bad shard, computed again: {bad.path}: {bad.reason}")
+        labels = [model.label for model in plan.models]
+        work = Work.of(dealt(plan.items, shard), labels, scanned)
+        summary = RunSummary(sum(tally.done for tally in work.tallies.values()), scanned.bad)
+        if work.items:
+            crew = make_crew()
+            try:
+                # Only now: what crews are made of may have handlers of its own, such as Ray has.
+                with stop_signals() as asked, shown.shown(work.tallies):
+                    _compute(work, labels, crew, ShardWriter(output), shown, summary, asked)
+            except EndedAtOnce:
+                # Without closing the crew, which may wait for what is being computed.
+                raise
+            except BaseException:
+                crew.close()
+                raise
+            crew.close()
+    return summary
+
+
+def _compute(
+    work: Work,
+    labels: Sequence[str],
+    crew: Crew,
+    writer: ShardWriter,
+    shown: Progress,
+    summary: RunSummary,
+    asked: StopAsked,
+) -> None:
+    summary.devices = getattr(crew, "devices", 1)
+    try:
+        _Loop(work, labels, crew, writer, shown, summary).run(asked)
+    except BaseException:
+        writer.abandon()
+        raise
+    writer.close()
+    summary.signal = asked.number
+
+
+@dataclass
+class Work:
+    """What a run has to do.
+
+    Attributes
+    ----------
+    items : with the ids of the units that each is to bring; no unit is brought by two.
+    tallies : of each model, by label: units asked for, and done so far.
+    """
+
+    items: list[tuple[Item, frozenset[str]]]
+    tallies: dict[str, Tally]
+
+    @classmethod
+    def of(cls, items: Sequence[Item], labels: Sequence[str], scanned: Scan) -> Work:
+        """What is missing of items."""
+        work, claimed = cls([], {}), set[str]()
+        for item in items:
+            ids = {unit.id for unit in item.units}
+            new = frozenset(unit for unit in ids if unit not in scanned and unit not in claimed)
+            claimed |= new
+            tally = work.tallies.setdefault(labels[item.model], Tally())
+            tally.asked += len(ids)
+            tally.done += len(ids) - len(new)
+            if new:
+                work.items.append((item, new))
+        return work
+
+
+class _Loop:
+    """Items to the crew, a bounded number at a time, and what comes back to the writer."""
+
+    def __init__(
+        self,
+        work: Work,
+        labels: Sequence[str],
+        crew: Crew,
+        writer: ShardWriter,
+        progress: Progress,
+        summary: RunSummary,
+    ) -> None:
+        self._labels, self._crew, self._writer = labels, crew, writer
+        self._progress, self._summary = progress, summary
+        self._left: Iterator[tuple[Item, frozenset[str]]] = iter(work.items)
+        self._bringing: dict[str, frozenset[str]] = {}
+        self._units = sum(len(new) for _, new in work.items)
+
+    def run(self, asked: StopAsked) -> None:
+        """Until all is done, or as soon as there is a signal and what was begun then is done."""
+        start, summary = time.monotonic(), self._summary
+        stopping, to_come = False, 0
+        try:
+            while True:
+                if not stopping and asked.number is not None:
+                    stopping, to_come = True, self._crew.stop()
+                    self._progress.say("stopping: what was begun is finished first; again ends at once")
+                while not stopping and to_come < self._crew.capacity and self._submit():
+                    to_come += 1
+                if to_come == 0:
+                    break
+                done = self._crew.next(POLL)
+                self._writer.check()
+                if done is not None:
+                    to_come -= 1
+                    self._take(done)
+                self._progress.tick()
+        finally:
+            summary.seconds = time.monotonic() - start
+            summary.left = self._units - summary.done - summary.failures
+
+    def _submit(self) -> bool:
+        item, new = next(self._left, (None, frozenset[str]()))
+        if item is None:
+            return False
+        self._bringing[item.id] = new
+        self._crew.submit(item)
+        return True
+
+    def _take(self, done: Done) -> None:
+        item, summary = done.item, self._summary
+        new = self._bringing.pop(item.id)
+        label = self._labels[item.model]
+        missing = new - {result.unit for result in done.results}
+        told = set[str]().union(*(failure.units for failure in done.failures))
+        if missing - told:
+            failure = Failure(tuple(sorted(missing - told)), "gave neither a result nor a reason")
+            done = Done(item, done.results, [*done.failures, failure], done.seconds, done.waited)
+        for failure in done.failures:
+            if count := len(missing.intersection(failure.units)):
+                summary.failed.append(Failed.of(item, label, count, failure.reason))
+        summary.done += len(new) - len(missing)
+        summary.evaluating += done.seconds
+        summary.waiting += done.waited
+        self._writer.put(done)
+        self._progress.advance(label, len(new) - len(missing), len(missing))
