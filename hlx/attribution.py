@@ -29,6 +29,7 @@ class Context:
     stimulus_hash, image_hash : SHA-256 of caption, foil and pixels, and of the pixels.
     model, fingerprint, revision : name for `load_model`, SHA-256 of weights, configs and tokenizer, the hub's
         commit.
+    engine : what ran the model: "jax", "torch", or "function" for one of the user's own.
     dtype, background, batch_size : options.
     unit : of f, and so of the values: "logits", "probability", ...
     seconds : wall time of evaluation and solving, compilation included; shared by all pairs of one sweep.
@@ -47,6 +48,7 @@ class Context:
     model: str
     fingerprint: str
     revision: str | None
+    engine: str
     dtype: str
     background: str
     unit: str
@@ -282,7 +284,7 @@ def holding_tables(attributions: Sequence[Attribution]) -> list[Attribution]:
 
 CONTEXT_FIELDS = (
     *("model", "image", "caption", "foil", "stimulus_id", "phenomenon", "stimulus_hash", "image_hash"),
-    *("fingerprint", "revision", "dtype", "background", "unit", "batch_size"),
+    *("fingerprint", "revision", "engine", "dtype", "background", "unit", "batch_size"),
     *("seconds", "table_seconds", "versions"),
 )
 """Fields of `Context` that are plain values."""

@@ -158,6 +158,7 @@ def explain_pairs(
             model=model.name,
             fingerprint=model.fingerprint,
             revision=model.revision,
+            engine=model.engine,
             dtype=model.dtype,
             background=background,
             unit=model.unit,

@@ -1,8 +1,8 @@
 """Attributions in HDF5, whole or not at all: values, coalition tables, and everything that made them.
 
-Layout (format 3)::
+Layout (format 4)::
 
-    user block             512 bytes: "hlx attributions 3 sha256 " and the SHA-256 of all that follows
+    user block             512 bytes: "hlx attributions 4 sha256 " and the SHA-256 of all that follows
     /                      attrs: format, format_version, hlx_version
     /images/I/shown        uint8 (side, side, 3), the image at the model's size
     /images/I/hidden       uint8 (side, side, 3), what its hidden regions show
@@ -36,7 +36,7 @@ from hlx.sealed import Kind, reading, write_dataset, writing
 if TYPE_CHECKING:
     import h5py
 
-KIND = Kind("hlx attributions", 3, "hlx explain --out")
+KIND = Kind("hlx attributions", 4, "hlx explain --out")
 REQUEST_FIELDS = ("budget", "seed", "tolerance", "degrees_of_freedom", "kind")
 """Fields of `Attribution` that are single values or null."""
 

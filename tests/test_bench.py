@@ -408,6 +408,18 @@ def test_an_error_beyond_measure_does_not_squash_the_picture() -> None:
     assert low < 0.01 and high < 1e3
 
 
+def test_bands_are_whole_below() -> None:
+    made = tables()
+    steady, rare = fake(made), fake(made, "rare", 0.3)
+    result = benchmark_estimators(made, [steady, rare], [8, 16], repeats=8)
+    for row in result.rows:  # means that are mostly their own standard error
+        row.samples["mse"][:] = 0
+        row.samples["mse"][0] = 1
+    [axes] = benchmark_figure(result).axes
+    lowest = min(path.vertices[:, 1].min() for band in axes.collections for path in band.get_paths())
+    assert lowest > axes.get_ylim()[0]
+
+
 def test_labels_are_spread_apart_and_stay_near() -> None:
     wanted = np.array([0.1, 0.11, 0.12, 0.5, 0.9])
     heights = spread(wanted, 0.05)

@@ -56,6 +56,7 @@ def test_a_function_gets_squares_and_texts() -> None:
     np.testing.assert_allclose(scores, expected, rtol=1e-6)
     assert watching.asked == [((m, 12, 12, 3), ["a", "bcd"]) for m in (2, 2, 1)]
     assert (model.name, model.family, model.side, model.dtype) == ("Watching", "function", 12, "float32")
+    assert model.engine == "function"
 
 
 def test_a_game_is_the_function_of_composited_images() -> None:
@@ -138,7 +139,7 @@ def test_arrays_of_jax_will_do() -> None:
         (np.zeros((2, 1)), r"found float64 of shape \(2, 1\)"),
         (np.zeros(2), r"found float64 of shape \(2,\)"),
         (np.zeros((1, 3)), r"found float64 of shape \(1, 3\)"),
-        (0.5, r"of shape \(\)"),
+        (0.5, r"found float64 of shape \(\)"),
         (None, "found object"),
         (np.zeros((1, 2), complex), "found complex128"),
         ([["a", "b"]], "found <U1"),
@@ -146,7 +147,9 @@ def test_arrays_of_jax_will_do() -> None:
     ],
 )
 def test_anything_else_is_an_error_of_one_line(answer: object, found: str) -> None:
-    with pytest.raises(InputError, match=rf"constant: expected \(1, 2\) real numbers .*{found}") as caught:
+    with pytest.raises(
+        InputError, match=rf"constant: expected \(1, 2\) real numbers for 1 image and 2 texts, {found}"
+    ) as caught:
         returning(answer).scores([IMAGE], ["a", "b"])
     assert "\n" not in str(caught.value)
 
@@ -176,12 +179,79 @@ def test_what_is_no_model_is_refused() -> None:
         CallableModel(brightness, side=8).scores([IMAGE], [" "])
 
 
-def test_an_error_of_the_function_passes_through() -> None:
-    def broken(images: np.ndarray, texts: list[str]) -> np.ndarray:
-        raise KeyError("its own")
+RAISING = """import json, sys
 
-    with pytest.raises(KeyError, match="its own"):
-        CallableModel(broken, side=8).scores([IMAGE], ["a"])
+def boom(images, texts):
+    return deeper("my weights\\n  are missing")
+
+def deeper(text):
+    raise RuntimeError(text)
+
+def lost(images, texts):
+    return {}["its own"]
+
+def through_a_library(images, texts):
+    return json.loads("{")
+
+def leaving(images, texts):
+    sys.exit("usage: none")
+
+def one_argument(images):
+    return [[1.0]]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("boom", "RuntimeError: my weights are missing (raising.py, line 7)"),
+        ("lost", "KeyError: 'its own' (raising.py, line 10)"),
+        ("through_a_library", "JSONDecodeError: Expecting property name .* (raising.py, line 13)"),
+        ("leaving", "SystemExit: usage: none (raising.py, line 16)"),
+        ("one_argument", "TypeError: one_argument() takes 1 positional argument but 2 were given"),
+    ],
+)
+def test_what_a_function_raises_is_one_line_that_names_its_own(tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / "raising.py").write_text(RAISING)
+    model = load_callable(f"{tmp_path / 'raising.py'}:{name}")
+    with pytest.raises(ModelError) as caught:
+        model.scores([IMAGE], ["a"])
+    expected = re.escape(f"{model.name}: {said}").replace(r"\.\*", ".*")
+    assert re.fullmatch(expected, str(caught.value)), caught.value
+    assert caught.value.__cause__ is not None
+
+
+def test_an_interruption_of_the_function_passes_through() -> None:
+    def interrupted(images: np.ndarray, texts: list[str]) -> np.ndarray:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        CallableModel(interrupted, side=8).scores([IMAGE], ["a"])
+
+
+@pytest.mark.parametrize("error", [MemoryError("full"), RuntimeError("CUDA out of memory.")])
+def test_a_function_out_of_memory_is_given_fewer_images(error: Exception) -> None:
+    def narrow(images: np.ndarray, texts: list[str]) -> np.ndarray:
+        if len(images) > room:
+            raise error
+        return brightness(images, texts)
+
+    room, model = 3, CallableModel(narrow, side=8, batch_size=8)
+    with pytest.warns(UserWarning, match="batch of 8; 2 fits"):
+        assert np.isfinite(model.game(STIMULUS, Grid(2, 2)).table()).all()
+    room = 0
+    with pytest.raises(ModelError, match=r"batch of 1: use a smaller model, or show it smaller") as caught:
+        model.game(STIMULUS, Grid(2, 2)).table()
+    assert "bfloat16" not in str(caught.value)  # which functions refuse
+
+
+def test_memory_that_ends_while_the_answer_is_read_is_told_as_such() -> None:
+    class Late:
+        def __array__(self, *_: object, **__: object) -> np.ndarray:
+            raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+
+    with pytest.raises(ModelError, match="ran out of memory at a batch of 1"):
+        returning(Late()).scores([IMAGE], ["a"])
 
 
 def test_fingerprints_tell_functions_apart() -> None:
@@ -329,5 +399,25 @@ def test_a_folder_of_that_name_is_a_checkpoint(tmp_path: Path) -> None:
 
 def test_options_of_checkpoints_are_refused() -> None:
     for options in ({"dtype": "bfloat16"}, {"engine": "torch"}, {"devices": "cpu"}, {"detector": "x"}):
-        with pytest.raises(InputError, match="is for the function itself to settle"):
+        with pytest.raises(
+            InputError, match=r"module:f: (dtype bfloat16|engine|device|detector) is for the f"
+        ):
             load_model("module:f", **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("my_models.py", "my_models.py"),
+        ("my_models.py:", "my_models.py"),
+        ("my_models.py:2nd", "my_models.py"),
+        ("my.models:", "my.models"),
+    ],
+)
+def test_a_file_or_module_alone_is_asked_for_its_function(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, source: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_models.py").write_text(SOURCE)
+    with pytest.raises(ModelError, match=re.escape(f"model '{name}': name its function: {source}:FUNCTION")):
+        load_model(name)

@@ -92,7 +92,7 @@ BROKEN: dict[str, tuple[Break, tuple[str, ...]]] = {
     "config is no JSON": (content("config.json", "{model_type:"), ("config.json", "JSON")),
     "config is a list": (content("config.json", "[1]"), ("config.json", "list")),
     "config is not text": (content("config.json", b"\xff\xfe\x00"), ("config.json", "JSON")),
-    "config names no architecture": (content("config.json", "{}"), ("None", "clip, siglip")),
+    "config names no architecture": (content("config.json", "{}"), ("model_type is missing", "clip, siglip")),
     "bert": (config(model_type="bert"), ("'bert'", "clip, siglip")),
     "NaFlex": (config(model_type="siglip2"), ("'siglip2'", "fixed resolution")),
     "activation": (config(vision_config__hidden_act="swish9"), ("'swish9'", "quick_gelu")),
@@ -115,8 +115,13 @@ BROKEN: dict[str, tuple[Break, tuple[str, ...]]] = {
     ),
     "unknown key": (
         weights(lambda w: w.update({"text_model.adapter.weight": np.ones((2, 3), np.float32)})),
-        ("text_model.adapter.weight", "(2, 3)"),
+        ("text_model.adapter.weight", "(2, 3): not this architecture"),
     ),
+    "config of fewer layers": (
+        config(text_config__num_hidden_layers=1),
+        ("key text_model.encoder.layers.1.", "not this architecture, or config.json asks for fewer layers"),
+    ),
+    "negative layers": (config(text_config__num_hidden_layers=-1), ("num_hidden_layers is -1",)),
     "shape": (
         weights(lambda w: w.update({PATCHES: w[PATCHES][:, :, :8]})),
         (PATCHES, "(48, 3, 8, 16)", "(48, 3, 16, 16)"),

@@ -36,7 +36,7 @@ SMALL = ("--grid", "2x2")
 ASSETS = Path(hlx.__file__).parent / "assets"
 KEYS = {
     *("model", "image", "caption", "foil", "grid", "background", "estimator", "dtype", "n_evaluations"),
-    *("score", "score_hidden", "shapley", "standard_error", "seconds"),
+    *("score", "score_hidden", "shapley", "standard_error", "seconds", "engine"),
 }
 
 
@@ -102,7 +102,7 @@ def test_a_folder_s_name_loads_again_from_anywhere(folder: Path, monkeypatch: py
 def test_results_go_to_stdout_and_all_else_to_stderr(folder: Path) -> None:
     plain = run("explain", "photo.png", *TEXTS, *SMALL, "--out", "a.h5", "--plot", "a.png")
     assert plain.status == 0
-    for part in ("photo.png", CAPTION, FOIL, "clip-scenes", "exact, 16 evaluations"):
+    for part in ("photo.png", CAPTION, FOIL, "clip-scenes (float32, jax), hidden", "exact, 16 evaluations"):
         assert part in plain.out
     assert "written" not in plain.out and "evaluating" not in plain.out
     assert plain.err.splitlines()[-2:] == ["written: a.h5", "written: a.png"]
@@ -242,6 +242,12 @@ def test_no_embeddings_are_kept_of_a_model_that_sees_image_and_text_together(fol
     options = ("--model", "lxmert-scenes", *SMALL, "--out", "a.h5", "--keep-embeddings")
     refused = refusal(folder, "explain", "photo.png", *TEXTS, *options)
     assert refused.startswith("hlx: image vectors are kept of models whose image side never sees the text")
+    assert (
+        run("explain", "photo.png", *TEXTS, "--model", "lxmert-scenes", *SMALL, "--out", "b.h5").status == 0
+    )
+    refused = refusal(folder, "explain", "--from", "b.h5", "--caption", "x")
+    assert "of lxmert-scenes, run by torch, none can be kept" in refused and "--keep" not in refused
+    assert "explain the image again" in refused
 
 
 def test_a_single_pair_may_have_an_id(folder: Path) -> None:

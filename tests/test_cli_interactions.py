@@ -34,6 +34,7 @@ def attribution(regions: Regions | None, seed: int = 0, context: bool = True) ->
         caption=f"caption {seed}",
         foil="a foil",
         model="a model",
+        engine="jax",
         dtype="float32",
         background="blur",
         unit="logits",

@@ -107,6 +107,7 @@ def test_a_result_says_what_made_it() -> None:
     context = explain(made(Weighing()), Stimulus(IMAGE, CAPTION, FOIL), Grid(2, 2)).context
     assert context is not None
     assert (context.model, context.fingerprint, context.revision) == ("weighing", "f" * 64, None)
+    assert context.engine == "torch"
     assert context.versions["device"] == "here" and context.versions["numpy"] == np.__version__
     assert context.shown.shape == (8, 8, 3)
 
@@ -144,7 +145,7 @@ def test_a_full_device_is_told_which_batch_fits() -> None:
     with pytest.warns(UserWarning, match=r"batch of 8; 2 fits: .*--batch-size 2"):
         np.testing.assert_allclose(game.table(), roomy, rtol=0, atol=1e-6)
     assert game.image.batch_size == 2
-    with pytest.raises(ModelError, match="ran out of memory at a batch of 1"):
+    with pytest.raises(ModelError, match=r"ran out of memory at a batch of 1: .* --dtype bfloat16"):
         made(Weighing(room=0)).game(stimulus, Grid(2, 2)).table()
 
 

@@ -192,6 +192,11 @@ def test_seeds_of_training_are_refused() -> None:
     assert run("--seed", "9999").exit_code == 2
 
 
+def test_help_says_how_long_it_takes_without_numbers_that_a_machine_may_miss() -> None:
+    told = " ".join(run("--help").output.split())
+    assert "without the exact maps: about a minute." in told and "It takes a few minutes." in told
+
+
 # --- all of it
 
 

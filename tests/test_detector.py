@@ -145,6 +145,9 @@ def test_weights_that_do_not_fit_are_refused(
         ("MIN_DETECTIONS", 5, "MIN_DETECTIONS is 5; expected MAX_DETECTIONS, which is 9"),
         ("RPN.NMS_THRESH", 1.5, "RPN.NMS_THRESH is 1.5; expected 0 to 1"),
         ("RPN.NMS_THRESH", "much", "RPN.NMS_THRESH is 'much'; expected a number"),
+        ("INPUT.FORMAT", "XYZ", "INPUT.FORMAT is 'XYZ'; this port of the detector needs 'BGR' or 'RGB'"),
+        ("ROI_HEADS.NMS_THRESH_TEST", [], "NMS_THRESH_TEST is []; expected one or more numbers"),
+        ("ROI_HEADS.NMS_THRESH_TEST", [[0.5], [0.6]], "NMS_THRESH_TEST is [[0.5], [0.6]]; expected numbers"),
         ("INPUT.MIN_SIZE_TEST", 0, "INPUT.MIN_SIZE_TEST is 0; expected at least 1"),
         ("INPUT.MIN_SIZE_TEST", 63.5, "expected a whole number"),
         ("MODEL.MAX_POOL", "yes", "expected true or false"),
@@ -174,6 +177,23 @@ def test_broken_yaml_is_refused(text: str, expected: str, folder: Path, tmp_path
     copy = edited(folder, tmp_path, lambda state: None)
     (copy / "config.yaml").write_text(text)
     assert expected in refusal(copy)
+
+
+def test_blue_comes_first_whatever_the_format(folder: Path, detector: Detector, tmp_path: Path) -> None:
+    other = load_detector(make_detector(tmp_path, {"INPUT.FORMAT": "RGB"}))
+    assert torch.equal(other.prepared(photographs(1)), detector.prepared(photographs(1)))
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ('{"model_type": "clip", "text_config": {}}', "model_type is 'clip'"),
+        ("{}", "none of its keys is there"),
+    ],
+)
+def test_another_model_s_folder_is_no_detector(tmp_path: Path, content: str, found: str) -> None:
+    (tmp_path / "config.json").write_text(content)
+    assert refusal(tmp_path).endswith(f"config.json: no Faster R-CNN: {found}")
 
 
 def test_a_folder_without_config_is_no_detector(tmp_path: Path) -> None:

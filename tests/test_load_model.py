@@ -16,7 +16,7 @@ from hlx.errors import InputError, ModelError
 from hlx.models.composited import CompositingModel
 from hlx.models.dual_encoder import DualEncoder
 from hlx.models.families import FAMILIES
-from hlx.models.load import load_model, load_text_side
+from hlx.models.load import identify, load_model, load_text_side
 from hlx.models.ports import PORTS
 from tests.command_line import hlx as command
 from tests.conftest import MakeCheckpoint
@@ -34,12 +34,18 @@ def test_both_engines_give_the_same_game(make_checkpoint: MakeCheckpoint, kind: 
     port, composited = load_model(folder), load_model(folder, engine="torch")
     assert isinstance(port, DualEncoder) and isinstance(composited, CompositingModel)
     assert port.fingerprint == composited.fingerprint and port.side == composited.side
+    assert (port.engine, composited.engine) == ("jax", "torch")
     stimulus = hlx.Stimulus(photograph(), CAPTION, FOIL)
     one, other = (model.game(stimulus, hlx.Grid(2, 2)).table() for model in (port, composited))
     assert np.ptp(one) > 0.1
     np.testing.assert_allclose(other, one, rtol=0, atol=1e-3)
     made = hlx.explain(composited, stimulus, hlx.Grid(2, 2)).context
-    assert made is not None and "torch" in made.versions and "threads" in made.versions["device"]
+    assert (
+        made is not None
+        and made.engine == "torch"
+        and "torch" in made.versions
+        and "threads" in made.versions["device"]
+    )
 
 
 def test_a_device_can_be_named(clip_checkpoint: Path) -> None:
@@ -48,7 +54,7 @@ def test_a_device_can_be_named(clip_checkpoint: Path) -> None:
     assert load_model(clip_checkpoint, devices=jax.devices()[:1]).device == "1 x cpu (cpu)"
 
 
-@pytest.mark.parametrize("device", ["cuda", "tpu", "cpu:9", "cpu:x", "gramophone"])
+@pytest.mark.parametrize("device", ["cuda", "tpu", "cpu:9"])
 def test_a_device_that_is_not_there(clip_checkpoint: Path, device: str) -> None:
     if device == "cuda" and any(each.platform == "gpu" for each in jax.devices()):
         pytest.skip("there is a GPU")
@@ -57,6 +63,13 @@ def test_a_device_that_is_not_there(clip_checkpoint: Path, device: str) -> None:
     if device != "cpu:9":
         with pytest.raises(ModelError, match=f"device '{device}'"):
             load_model(clip_checkpoint, devices=device, engine="torch")
+
+
+@pytest.mark.parametrize("device", ["cuda:x", "gpu", "gramophone", "cuda:", "", "CPU"])
+@pytest.mark.parametrize("engine", ["jax", "torch"])
+def test_a_device_that_can_be_none(clip_checkpoint: Path, device: str, engine: str) -> None:
+    with pytest.raises(InputError, match=f"device '{device}': expected auto, cpu, cuda, cuda:N or tpu"):
+        load_model(clip_checkpoint, devices=device, engine=engine)
 
 
 def test_options_that_do_not_go_together(clip_checkpoint: Path, tmp_path: Path) -> None:
@@ -92,6 +105,63 @@ def test_an_unknown_architecture_is_pointed_to_functions(clip_checkpoint: Path, 
         load_model(folder)
 
 
+def test_a_config_without_architecture_says_so(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"config\.json: model_type is missing; known: clip, siglip"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("config.yaml", "MODEL: {}"),
+        ("config.json", '{"ROI_HEADS": {}}'),
+        ("config.json", '{"model": {"roi_heads": {}}}'),
+    ],
+)
+def test_a_detector_s_folder_is_no_model(tmp_path: Path, file: str, content: str) -> None:
+    (tmp_path / file).write_text(content)
+    with pytest.raises(ModelError, match=r"looks like the folder of a detector, .* --detector"):
+        load_model(tmp_path)
+
+
+@pytest.fixture
+def eyeless(tmp_path: Path) -> Path:
+    """The folder of an LXMERT, as far as looking for its detector goes."""
+    (tmp_path / "eyeless").mkdir()
+    (tmp_path / "eyeless" / "config.json").write_text('{"model_type": "lxmert"}')
+    return tmp_path / "eyeless"
+
+
+@pytest.mark.parametrize("detector", ["/nowhere/at/all", "clip-scenes"])
+def test_a_detector_that_is_not_there_is_not_told_as_a_model(eyeless: Path, detector: str) -> None:
+    for look in (load_model, identify):
+        with pytest.raises(ModelError) as caught:
+            look(eyeless, detector=detector)
+        assert str(caught.value) == (
+            f"detector '{detector}': no such directory, and not a hub id like unc-nlp/frcnn-vg-finetuned"
+        )
+
+
+def test_a_detector_that_is_a_file(eyeless: Path) -> None:
+    with pytest.raises(ModelError, match=r"detector '.*config\.json' is a file; .* its config\.yaml"):
+        load_model(eyeless, detector=eyeless / "config.json")
+
+
+def test_offline_it_is_the_detector_that_is_out_of_reach(
+    eyeless: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(ModelError) as caught:
+        load_model(eyeless)
+    assert str(caught.value) == (
+        f"{eyeless}: LXMERT's detector unc-nlp/frcnn-vg-finetuned: the hub is out of reach and no copy is "
+        "cached; connect once, or give another with --detector DIR"
+    )
+    with pytest.raises(ModelError, match=r"^detector a/b: the hub is out of reach"):
+        load_model(eyeless, detector="a/b")
+
+
 def test_the_command_line_takes_engines_functions_and_says_what_is_missing(
     clip_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,12 +174,15 @@ def test_the_command_line_takes_engines_functions_and_says_what_is_missing(
         "import numpy as np\n"
         "def redness(images, texts):\n"
         "    return np.outer(images[..., 0].mean((1, 2)), [len(text) for text in texts])\n"
+        "def boom(images, texts):\n"
+        "    raise RuntimeError('my weights are missing')\n"
     )
     asked = ("explain", "photo.png", "--caption", "red", "--foil", "r", "--grid", "2x2", "--json")
     for spec in ("mine:redness", "mine.py:redness"):
         ended = command(*asked, "--model", spec)
         assert ended.status == 0, ended.err
         found = json.loads(ended.out)
+        assert found["engine"] == "function"
         assert found["score"] == pytest.approx(2 * square_red(), rel=1e-5)
     ended = command(*asked, "--model", clip_checkpoint, "--engine", "torch", "--device", "cpu")
     assert ended.status == 0 and "torch" in json.loads(ended.out)["versions"], ended.err
@@ -117,6 +190,8 @@ def test_the_command_line_takes_engines_functions_and_says_what_is_missing(
         (("--model", "mine:blueness"), "blueness"),
         (("--model", "mine:redness", "--dtype", "bfloat16"), "dtype bfloat16"),
         (("--model", clip_checkpoint, "--device", "cuda:7"), "cuda:7"),
+        (("--model", "mine.py:boom"), "mine.py:boom: RuntimeError: my weights are missing (mine.py, line 5)"),
+        (("--model", "mine:redness", "--device", "cpu"), "mine:redness: device is for the function itself"),
     ):
         ended = command(*asked, *arguments)
         assert ended.status == 2 and message in ended.err.splitlines()[-1], ended.err

@@ -39,6 +39,7 @@ def context(draw: np.random.Generator, **changes: object) -> Context:
         model="clip-scenes",
         fingerprint="2" * 64,
         revision=None,
+        engine="jax",
         dtype="float32",
         background="blur",
         unit="logits",
@@ -160,7 +161,7 @@ def test_any_hdf5_reader_reads_it(tmp_path: Path) -> None:
     made = attribution()
     save(tmp_path / "a.h5", [made])
     with h5py.File(tmp_path / "a.h5") as file:
-        assert (file.attrs["format"], file.attrs["format_version"]) == ("hlx attributions", 3)
+        assert (file.attrs["format"], file.attrs["format_version"]) == ("hlx attributions", 4)
         np.testing.assert_array_equal(file["attributions/0/values"][...], made.values)
 
 
@@ -234,8 +235,8 @@ def test_other_files_are_refused(saved: bytes, tmp_path: Path) -> None:
     with h5py.File(path, "w") as file:
         file["values"] = np.arange(4)
     assert "not a file of hlx" in refusal(path)
-    path.write_bytes(saved.replace(b"hlx attributions 3 ", b"hlx attributions 4 ", 1))
-    assert "has format 4, this hlx reads 3" in refusal(path)
+    path.write_bytes(saved.replace(b"hlx attributions 4 ", b"hlx attributions 3 ", 1))
+    assert "has format 3, this hlx reads 4" in refusal(path)
     path.write_bytes(saved[:USER_BLOCK])
     assert "damaged or cut off" in refusal(path)
 

@@ -76,20 +76,19 @@ def benchmark_figure(
         sem = np.array([summary.sem or 0.0 for _, summary in points])
         colour = colours[place % len(colours)]
         # A band that reaches zero would leave a log scale.
-        axes.fill_between(
-            budgets, np.maximum(mean - sem, mean / 10), mean + sem, color=colour, alpha=0.2, lw=0
-        )
+        lower = np.maximum(mean - sem, mean / 10)
+        axes.fill_between(budgets, lower, mean + sem, color=colour, alpha=0.2, lw=0)
         style = "--" if name in dashed else "-"
         marker = _MARKERS[place % len(_MARKERS)]
         axes.plot(budgets, mean, style, marker=marker, ms=4, lw=1.4, color=colour)
         ends.append((name, budgets[-1], float(mean[-1]), colour))
-        smallest.append(float(mean.min()))
+        smallest.append(float(min(mean.min() / 1.5, lower.min() / 1.1)))
         largest.append(float(mean.max()))
     if not ends:
         raise InputError(f"plot: every {measure} is zero or undefined, a log scale holds none of them")
     # A regression near singularity can be off by thirty orders of magnitude; it leaves through the top.
     highest = min(1.5 * max(largest), LARGEST_SHOWN * float(np.median(largest)))
-    axes.set_ylim(min(smallest) / 1.5, highest)
+    axes.set_ylim(min(smallest), highest)
     axes.set_xlabel("budget: distinct coalitions evaluated, empty and full included")
     axes.set_ylabel("mean squared error" if measure == "mse" else measure)
     axes.set_xticks(result.budgets)

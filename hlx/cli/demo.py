@@ -44,13 +44,13 @@ MAP_COLUMNS = 34
     type=click.IntRange(min=TRAINING_SEEDS.stop),
     help="Of the scenes; the models were trained on smaller ones.",
 )
-@click.option("--quick", is_flag=True, help="The study alone, without the exact maps: under a minute.")
+@click.option("--quick", is_flag=True, help="The study alone, without the exact maps: about a minute.")
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of maps.")
 def demo(out: Path, seed: int, quick: bool, force: bool, as_json: bool) -> None:
     """From images to research questions, offline: a tiny CLIP, SigLIP, FLAVA and LXMERT on embedded scenes.
 
-    LXMERT runs in PyTorch: without the torch extra the other three are compared.
+    It takes a few minutes. LXMERT runs in PyTorch: without the torch extra the other three are compared.
 
     First exact maps of three scenes: f = score(caption) - score(foil), and every map holds the exact Shapley
     value of each of 16 regions, from all 65,536 ways to show some and blur the others. The object that the

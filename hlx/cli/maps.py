@@ -117,6 +117,8 @@ def _kept(
     # Of the estimators of a sweep the exact one, which the new maps are like.
     likely = sorted(kept, key=lambda attribution: attribution.is_exact)
     sweeps = {id(each.vectors): each for each in likely if each.vectors is not None}
+    if not sweeps and not any(_could_keep(each) for each in kept):
+        raise InputError(_cannot_keep(source, kept))
     if len(sweeps) != 1:
         raise InputError(
             f"{source}: holds the image vectors of {len(sweeps)} sweeps, expected one"
@@ -130,6 +132,23 @@ def _kept(
         attribution, [(s.caption, s.foil) for s in stimuli], texts, checkpoint.fingerprint()
     )
     return [_named(attribution, stimulus) for attribution, stimulus in zip(mapped, stimuli, strict=True)]
+
+
+def _could_keep(attribution: Attribution) -> bool:
+    context = attribution.context
+    return context is None or context.engine == "jax"
+
+
+def _cannot_keep(source: Path, kept: list[Attribution]) -> str:
+    engines = {each.context.model: each.context.engine for each in kept if each.context is not None}
+    models = " and ".join(
+        f"{model}, a function of your own" if engine == "function" else f"{model}, run by {engine}"
+        for model, engine in engines.items()
+    )
+    return (
+        f"{source}: holds no image vectors to map a new pair from, and of {models}, none can be kept: that "
+        "takes the jax engine; explain the image again with the new caption"
+    )
 
 
 def _named(attribution: Attribution, stimulus: Stimulus) -> Attribution:

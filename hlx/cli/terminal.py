@@ -57,7 +57,8 @@ def attribution_text(attribution: Attribution) -> str:
         if context.foil is not None:
             lines.append(f"  foil     {context.foil}")
         lines.append(
-            f"  model    {context.model} ({context.dtype}), hidden regions show {context.background}"
+            f"  model    {context.model} ({context.dtype}, {context.engine}), "
+            f"hidden regions show {context.background}"
         )
     lines.append(
         f"  f        {attribution.v_all:+.3f} with everything shown, {attribution.v_none:+.3f} with nothing"

@@ -25,6 +25,9 @@ ACCELERATOR_ACTIVATION_BYTES = 2**30
 LARGEST_BATCH = 4096
 MAX_CPU_WORKERS = 8
 
+RELIEF = "use a smaller model, fewer regions, or --dtype bfloat16"
+"""What to do where the memory does not hold even the smallest batch."""
+
 
 def auto_batch(tokens: int, widest: int, devices: list[jax.Device]) -> int:
     """Power-of-two batch for images of `tokens` rows whose widest activation has `widest` columns."""
@@ -64,11 +67,11 @@ class BatchRunner:
 
     `multiple` (the number of devices) divides every batch. `workers` batches are under way at once: two keep
     an accelerator busy while results are read; on a CPU one per core beats one batch spread over all cores,
-    because small operations do not spread.
+    because small operations do not spread. `relief` is what the user can do where no batch is small enough.
     """
 
-    def __init__(self, size: int, multiple: int = 1, workers: int = 2) -> None:
-        self.multiple, self.workers = multiple, workers
+    def __init__(self, size: int, multiple: int = 1, workers: int = 2, relief: str = RELIEF) -> None:
+        self.multiple, self.workers, self.relief = multiple, workers, relief
         self.size = max(multiple, size - size % multiple)
         self._compiled: set[int] = set()
 
@@ -135,8 +138,7 @@ class BatchRunner:
     def _halve(self, error: Exception) -> None:
         if self.size <= self.multiple:
             raise ModelError(
-                f"the device ran out of memory at a batch of {self.size}: use a smaller "
-                "model, fewer regions, or --dtype bfloat16"
+                f"the device ran out of memory at a batch of {self.size}: {self.relief}"
             ) from error
         half = self.size // 2
         self.size = max(self.multiple, half - half % self.multiple)

@@ -13,17 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int32, Int64, Shaped, UInt8
+from jaxtyping import Bool, Float32, Int32, Int64, UInt8
 
 from hlx.counts import whole_number
 from hlx.errors import InputError, ModelError, NonFiniteScoreError
-from hlx.models.checkpoint import first_line
+from hlx.models.checkpoint import first_line, told
 from hlx.models.composited import Canvas, CompositingModel
+from hlx.models.function_call import ScoreFunction, answered
 
 SIDE = 224
-_SPEC = re.compile(r"(?P<source>.+):(?P<name>[A-Za-z_]\w*)")
 
-ScoreFunction = Callable[[UInt8[np.ndarray, "m s s 3"], list[str]], Any]
+_SPEC = re.compile(r"(?P<source>.+):(?P<name>[A-Za-z_]\w*)")
+_UNNAMED = re.compile(r"(?P<file>.+\.py)(?::.*)?|(?P<module>[\w.]{2,}):")
 
 
 class CallableModel(CompositingModel):
@@ -49,7 +50,12 @@ class CallableModel(CompositingModel):
     InputError
         `side` or `batch_size` is no whole number, or below 1. When called: the function returned another
         shape than (m, t), or no real numbers.
+    ModelError
+        When called: the function raised something; names its own innermost line.
     """
+
+    engine = "function"
+    relief = "use a smaller model, or show it smaller images: hlx.CallableModel(..., side=112)"
 
     def __init__(
         self,
@@ -146,33 +152,10 @@ class CallableScorer:
             alike.setdefault(tuple(text_rows[places].tolist()), []).append(image)
         scores = np.empty(len(image_rows), np.float32)
         for rows, images in alike.items():
-            found = self._call(seen[images], [texts[row] for row in rows])
+            found = answered(self._function, self._name, seen[images], [texts[row] for row in rows])
             for image, of_one in zip(images, found, strict=True):
                 scores[asked[image]] = of_one
         return scores
-
-    def _call(self, images: UInt8[np.ndarray, "m s s 3"], texts: list[str]) -> Float32[np.ndarray, "m t"]:
-        m, t = len(images), len(texts)
-        expected = f"{self._name}: expected ({m}, {t}) real numbers for {m} images and {t} texts"
-        values = _as_array(self._function(images, texts), expected)
-        if values.shape != (m, t) or values.dtype.kind not in "fiub":
-            raise InputError(f"{expected}, found {values.dtype} of shape {values.shape}")
-        with np.errstate(over="ignore"):  # infinity is complained of, with its image and text
-            return values.astype(np.float32)
-
-
-def _as_array(answer: Any, expected: str) -> Shaped[np.ndarray, ...]:
-    if all(hasattr(answer, name) for name in ("detach", "cpu", "numpy")):  # PyTorch's, wherever it is
-        answer = answer.detach().cpu()
-        if str(answer.dtype) == "torch.bfloat16":  # which NumPy does not know
-            answer = answer.float()
-    try:
-        values = np.asarray(answer)
-        return values.astype(np.float32) if values.dtype.name == "bfloat16" else values  # JAX's
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(
-            f"{expected}, found {type(answer).__name__} that is no array: {first_line(error)}"
-        ) from None
 
 
 def _source_hash(function: Callable) -> str:
@@ -189,6 +172,14 @@ def is_callable_spec(name: str) -> bool:
     found = _SPEC.fullmatch(name)
     # one letter before the colon is a Windows drive
     return found is not None and len(found["source"]) > 1 and not Path(name).exists()
+
+
+def check_named(name: str) -> None:
+    """Raise ModelError where a model's name is a file or module of Python without a function in it."""
+    found = _UNNAMED.fullmatch(name)
+    if found is not None and not Path(name).is_dir():
+        source = found["file"] or found["module"]
+        raise ModelError(f"model {name!r}: name its function: {source}:FUNCTION")
 
 
 def load_callable(spec: str) -> CallableModel:
@@ -256,5 +247,4 @@ def _imported(source: str, spec: str) -> Any:
     except SystemExit as error:
         raise ModelError(f"model {spec!r}: {source} cannot be imported: it ends the program") from error
     except Exception as error:  # whatever the user's code raises
-        reason = f"{type(error).__name__}: {first_line(error)}"
-        raise ModelError(f"model {spec!r}: {source} cannot be imported: {reason}") from error
+        raise ModelError(f"model {spec!r}: {source} cannot be imported: {told(error)}") from error

@@ -12,7 +12,7 @@ from flax import nnx
 from jax import Array
 
 from hlx.errors import ModelError
-from hlx.models.slots import Slot, Slots
+from hlx.models.slots import Slot, Slots, why_unexpected
 from hlx.models.transformer import BLOCK_ARRAYS, Block, BlockShape
 
 SAFETENSORS = "model.safetensors"
@@ -169,7 +169,9 @@ def read_arrays(
             continue
         slot = slots.get(name)
         if slot is None:
-            raise ModelError(f"{folder}: unexpected key {key} of shape {tensor.shape}: not this architecture")
+            raise ModelError(
+                f"{folder}: unexpected key {key} of shape {tensor.shape}: {why_unexpected(name, slots)}"
+            )
         shape = (1,) if slot.transform == "scalar" and tensor.shape == (1,) else slot.shape
         if tensor.shape != shape:
             raise ModelError(
@@ -201,9 +203,21 @@ def _place(filled: dict[str, np.ndarray], slot: Slot, array: np.ndarray) -> None
     packed[..., slot.part * width : (slot.part + 1) * width] = array
 
 
+def told(error: BaseException) -> str:
+    """The kind of an error of other code, and what it says, in one line."""
+    text = " ".join(str(error).split())
+    if not text:
+        return type(error).__name__
+    return f"{type(error).__name__}: {_cut(text)}"
+
+
 def first_line(error: Exception) -> str:
     """An error of another library in the one line that hlx's own errors have."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     # "Validation error for field 'x':" alone says nothing.
     text = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= LONGEST_CAUSE else text[:LONGEST_CAUSE] + " ..."

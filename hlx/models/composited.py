@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float32, Int32, Int64, UInt8
 from hlx.coalitions import rows_from_ids
 from hlx.errors import InputError
 from hlx.images import read_image, square
-from hlx.models.batches import BatchRunner, Progress, parse_batch
+from hlx.models.batches import RELIEF, BatchRunner, Progress, parse_batch
 from hlx.models.game import MaskedImage, Sweep
 from hlx.models.model import Model, check_lists
 
@@ -151,7 +151,11 @@ class CompositingModel(Model):
     Attributes
     ----------
     images_at_once : images that it likes to be given together.
+    relief : as of `BatchRunner`.
     """
+
+    engine = "torch"
+    relief = RELIEF
 
     def __init__(
         self,
@@ -247,7 +251,8 @@ class CompositingModel(Model):
         return CompositedImage(self.scorer, canvas, n_players, self._runner(batch_size), shown, hidden, name)
 
     def _runner(self, batch_size: int | str | None) -> BatchRunner:
-        return BatchRunner(parse_batch(batch_size) or self.scorer.default_batch, workers=1)
+        size = parse_batch(batch_size) or self.scorer.default_batch
+        return BatchRunner(size, workers=1, relief=self.relief)
 
 
 def all_pairs(scorer: Scorer, seen: Any, m: int, texts: Any, count: int) -> Float32[np.ndarray, "m t"]:

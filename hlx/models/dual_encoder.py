@@ -67,6 +67,8 @@ class DualEncoder(Model):
     texts : the text side, which makes directions of captions and foils.
     """
 
+    engine = "jax"
+
     def __init__(
         self,
         checkpoint: Checkpoint,

@@ -19,6 +19,9 @@ EMBEDDED = {
 }
 DEFAULT = "clip-scenes"
 
+DETECTOR = "unc-nlp/frcnn-vg-finetuned"
+"""Gives LXMERT its regions where its folder holds no source of its own."""
+
 SECONDS_TO_ANSWER = 10
 """A hub that is silent for longer is out of reach."""
 
@@ -73,21 +76,44 @@ def find(name: str, revision: str | None = None) -> Checkpoint:
     """
     if name in EMBEDDED:
         return Checkpoint(name, Path(str(resources.files("hlx.assets") / name)))
-    folder = Path(os.path.expanduser(name))
-    if folder.is_dir():
+    folder = _directory(name, "model", "config.json")
+    if folder is not None:
         return Checkpoint(str(folder.resolve()), folder)
-    if folder.exists():
-        raise ModelError(f"model {name!r} is a file; expected the directory that holds its config.json")
     if not _HUB_ID.fullmatch(name):
         raise ModelError(
             f"unknown model {name!r}: not embedded ({', '.join(EMBEDDED)}), no such directory, "
             "and not a hub id like openai/clip-vit-base-patch32"
         )
-    downloaded = _download(name, revision)
+    downloaded = _download(f"model {name}", name, revision, "connect once or name a directory")
     return Checkpoint(name, downloaded, downloaded.name)
 
 
-def _download(name: str, revision: str | None) -> Path:
+def find_detector(name: str) -> Checkpoint:
+    """The folder of a detector by its local directory or hub id (downloaded if not cached).
+
+    Raises
+    ------
+    ModelError : no such detector, or the hub cannot be reached.
+    """
+    folder = _directory(name, "detector", "config.yaml")
+    if folder is not None:
+        return Checkpoint(str(folder.resolve()), folder)
+    if not _HUB_ID.fullmatch(name):
+        raise ModelError(f"detector {name!r}: no such directory, and not a hub id like {DETECTOR}")
+    another = "connect once, or give another with --detector DIR"
+    downloaded = _download(f"detector {name}", name, None, another)
+    return Checkpoint(name, downloaded, downloaded.name)
+
+
+def _directory(name: str, what: str, config: str) -> Path | None:
+    """A directory of this name, if there is one; ModelError where it is a file."""
+    folder = Path(os.path.expanduser(name))
+    if folder.exists() and not folder.is_dir():
+        raise ModelError(f"{what} {name!r} is a file; expected the directory that holds its {config}")
+    return folder if folder.is_dir() else None
+
+
+def _download(what: str, name: str, revision: str | None, otherwise: str) -> Path:
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -115,13 +141,11 @@ def _download(name: str, revision: str | None) -> Path:
         if not any(folder.glob("model*.safetensors")):
             folder = fetch(_DESCRIPTIONS + _WEIGHTS["pickled"])
     except LocalEntryNotFoundError as error:
-        raise ModelError(
-            f"model {name}: the hub is out of reach and no copy is cached; connect once or name a directory"
-        ) from error
+        raise ModelError(f"{what}: the hub is out of reach and no copy is cached; {otherwise}") from error
     except GatedRepoError as error:
-        raise ModelError(f"model {name} is gated on the hub: accept its terms and log in first") from error
+        raise ModelError(f"{what} is gated on the hub: accept its terms and log in first") from error
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
-        raise ModelError(f"model {name} (revision {revision or 'main'}) does not exist on the hub") from error
+        raise ModelError(f"{what} (revision {revision or 'main'}) does not exist on the hub") from error
     except Exception as error:  # the hub client raises its HTTP library's errors as they come
-        raise ModelError(f"model {name} could not be downloaded: {type(error).__name__}: {error}") from error
+        raise ModelError(f"{what} could not be downloaded: {type(error).__name__}: {error}") from error
     return folder

@@ -9,19 +9,18 @@ from pathlib import Path
 import jax
 
 from hlx.errors import InputError, ModelError
-from hlx.models.callable_model import is_callable_spec, load_callable
+from hlx.models.callable_model import check_named, is_callable_spec, load_callable
 from hlx.models.checkpoint import read_config
 from hlx.models.composited import CompositingModel
+from hlx.models.devices import check_device, jax_devices
 from hlx.models.dual_encoder import DualEncoder
 from hlx.models.families import FAMILIES, Family
-from hlx.models.hub import DEFAULT, Checkpoint, find
+from hlx.models.hub import DEFAULT, DETECTOR, Checkpoint, find, find_detector
 from hlx.models.ports import load_port, load_port_texts
 from hlx.models.text_side import TextSide
 
 DTYPES = ("float32", "bfloat16")
 ENGINES = ("jax", "torch")
-DETECTOR = "unc-nlp/frcnn-vg-finetuned"
-"""Gives LXMERT its regions where its folder holds no source of its own."""
 
 Devices = str | list[jax.Device] | None
 Loaded = DualEncoder | CompositingModel
@@ -47,7 +46,8 @@ def load_model(
         local ones of the best kind, of which PyTorch takes the first.
     engine : "jax" for the port with token-affine games, the default where there is one; "torch" for
         composited images through transformers' model.
-    detector : LXMERT's, a directory or hub id; by default what its directory holds, else the released one.
+    detector : LXMERT's, a directory or hub id; by default detector/ in its directory, then the cells that
+        grid_features.json there says, else the released one.
 
     Raises
     ------
@@ -59,14 +59,16 @@ def load_model(
         raise InputError(f"dtype {dtype!r}: expected {' or '.join(DTYPES)}")
     if engine is not None and engine not in ENGINES:
         raise InputError(f"engine {engine!r}: expected {' or '.join(ENGINES)}")
+    if isinstance(devices, str):
+        check_device(devices)
+        devices = None if devices == "auto" else devices
     if is_callable_spec(str(name)):
         return _callable(str(name), dtype, engine, devices, detector)
-    checkpoint = find(str(name), revision)
-    raw = read_config(checkpoint.folder)
-    family = _family(checkpoint, raw)
+    checkpoint, raw, family = _described(name, revision)
     if _engine(checkpoint, family, engine, detector) == "torch":
         return _torch_model(checkpoint, raw, family, dtype, devices, detector)
-    return load_port(checkpoint, raw, family.model_type, dtype, _jax_devices(devices))
+    local = jax_devices(devices) if isinstance(devices, str) else devices
+    return load_port(checkpoint, raw, family.model_type, dtype, local)
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,7 @@ def identify(
     """
     if is_callable_spec(str(name)):
         return Identity(_callable(str(name), "float32", engine, None, detector).fingerprint, "function")
-    checkpoint = find(str(name), revision)
-    family = _family(checkpoint, read_config(checkpoint.folder))
+    checkpoint, _, family = _described(name, revision)
     chosen = _engine(checkpoint, family, engine, detector)
     if chosen == "torch":
         _check_torch(checkpoint, family)
@@ -107,12 +108,32 @@ def identify(
 
 def load_text_side(name: str | Path, revision: str | None = None) -> tuple[TextSide, Checkpoint]:
     """The text side of a port's checkpoint alone: enough to map new captions onto kept image vectors."""
-    checkpoint = find(str(name), revision)
-    raw = read_config(checkpoint.folder)
-    family = _family(checkpoint, raw)
+    checkpoint, raw, family = _described(name, revision)
     if "jax" not in family.engines:
         raise ModelError(f"{checkpoint.name}: {family.title} has no text side of its own")
     return load_port_texts(checkpoint, raw, family.model_type), checkpoint
+
+
+def _described(name: str | Path, revision: str | None) -> tuple[Checkpoint, dict, Family]:
+    """A checkpoint, the content of its config.json, and the architecture that this names."""
+    check_named(str(name))
+    checkpoint = find(str(name), revision)
+    if _is_detector(checkpoint.folder):
+        raise ModelError(
+            f"{checkpoint.name}: looks like the folder of a detector, which is no model of its own: give it "
+            "with --detector, beside an LXMERT"
+        )
+    raw = read_config(checkpoint.folder)
+    return checkpoint, raw, _family(checkpoint, raw)
+
+
+def _is_detector(folder: Path) -> bool:
+    if not (folder / "config.json").is_file():
+        return (folder / "config.yaml").is_file()
+    raw = read_config(folder)
+    model = {key.upper(): value for key, value in raw.items()}.get("MODEL")
+    sections = {key.upper() for key in (*raw, *(model if isinstance(model, dict) else ()))}
+    return "model_type" not in raw and "ROI_HEADS" in sections
 
 
 def _family(checkpoint: Checkpoint, raw: dict) -> Family:
@@ -120,8 +141,11 @@ def _family(checkpoint: Checkpoint, raw: dict) -> Family:
     family = FAMILIES.get(model_type) if isinstance(model_type, str) else None
     if family is None:
         hint = " (NaFlex: SigLIP 2 is read at fixed resolution only)" if model_type == "siglip2" else ""
+        found = "config.json: model_type is missing"
+        if model_type is not None:
+            found = f"unsupported architecture {model_type!r}{hint}"
         raise ModelError(
-            f"{checkpoint.name}: unsupported architecture {model_type!r}{hint}; known: "
+            f"{checkpoint.name}: {found}; known: "
             f"{', '.join(FAMILIES)}; any other model can be given as a function: --model module:function"
         )
     return family
@@ -139,7 +163,7 @@ def _engine(checkpoint: Checkpoint, family: Family, engine: str | None, detector
 def _callable(
     spec: str, dtype: str, engine: str | None, devices: Devices, detector: str | Path | None
 ) -> CompositingModel:
-    given = {"dtype bfloat16": dtype != "float32", "engine": engine, "devices": devices, "detector": detector}
+    given = {"dtype bfloat16": dtype != "float32", "engine": engine, "device": devices, "detector": detector}
     for option, value in given.items():
         if value:
             raise InputError(f"{spec}: {option} is for the function itself to settle; leave it out")
@@ -190,20 +214,13 @@ def _eyes(checkpoint: Checkpoint, family: Family, name: str | Path | None) -> Ch
     if family.kind != "lxmert":
         return None
     if name is not None:
-        return find(str(name))
+        return find_detector(str(name))
     own = checkpoint.folder / "detector"
     if own.is_dir():
         return Checkpoint(str(own), own)
-    return None if (checkpoint.folder / "grid_features.json").is_file() else find(DETECTOR)
-
-
-def _jax_devices(devices: Devices) -> list[jax.Device] | None:
-    if not isinstance(devices, str) or devices == "auto":
-        return None if isinstance(devices, str) else devices
-    kind, _, number = devices.partition(":")
+    if (checkpoint.folder / "grid_features.json").is_file():
+        return None
     try:
-        found = jax.local_devices(backend=kind)
-        return [found[int(number)]] if number else found
-    except (RuntimeError, ValueError, IndexError) as error:
-        there = ", ".join(f"{each.platform}:{i}" for i, each in enumerate(jax.local_devices()))
-        raise ModelError(f"device {devices!r} is not here for JAX; there are: {there}") from error
+        return find_detector(DETECTOR)
+    except ModelError as error:
+        raise ModelError(f"{checkpoint.name}: LXMERT's {error}") from error

@@ -40,6 +40,7 @@ class Model(ABC):
     ----------
     name : what `load_model` was given (an absolute path for a directory).
     family : the architecture, the `model_type` of its config.json.
+    engine : what runs it: "jax" for a port, "torch", or "function" for one of the user's own.
     side : images are shown to it as squares of so many pixels.
     dtype : "float32" or "bfloat16", of the large products.
     unit : of its scores, for labels.
@@ -50,6 +51,7 @@ class Model(ABC):
 
     name: str
     family: str
+    engine: str
     side: int
     dtype: str
     unit: str = "logits"

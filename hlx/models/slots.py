@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -77,3 +79,13 @@ def block_slots(
         slots |= linear(f"{source}.{names.fc1}", place + "fc1", width, mlp)
         slots |= linear(f"{source}.{names.fc2}", place + "fc2", mlp, width)
     return slots
+
+
+def why_unexpected(name: str, known: Iterable[str], says: str = "config.json") -> str:
+    """What a key can mean that is none of those known; `says` is the file that the known ones come from."""
+    for found in re.finditer(r"(?<=\.)\d+(?=\.)", name):
+        start = name[: found.start()]
+        layers = [key[len(start) :].partition(".")[0] for key in known if key.startswith(start)]
+        if layers and all(layer.isdigit() and int(layer) < int(found.group()) for layer in layers):
+            return f"not this architecture, or {says} asks for fewer layers"
+    return "not this architecture"

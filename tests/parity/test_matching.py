@@ -183,6 +183,43 @@ def test_missing_keys_are_named(make: MakeTorchCheckpoint, tmp_path: Path, famil
         load_model(folder)
 
 
+@pytest.mark.parametrize(
+    ("family", "section", "change", "message"),
+    [
+        (
+            "blip",
+            "vision_config",
+            {"hidden_act": "nope"},
+            r"vision_config\.hidden_act is 'nope', expected",
+        ),
+        ("blip", "vision_config", {"num_attention_heads": 0}, r"made of it: ZeroDivisionError: "),
+        ("blip", "text_config", {"num_hidden_layers": 0}, r"text_config\.num_hidden_layers is 0, expected 1"),
+        ("blip", "text_config", {"num_hidden_layers": 2}, r"layer\.2\..*config\.json asks for fewer layers"),
+        (
+            "vilt",
+            None,
+            {"num_hidden_layers": -2},
+            r"config\.json: num_hidden_layers is -2, expected 1",
+        ),
+        ("vilt", None, {"hidden_act": "nope"}, r"config\.json: hidden_act is 'nope', expected one of gelu"),
+    ],
+)
+def test_a_config_that_cannot_be_is_named(
+    make: MakeTorchCheckpoint,
+    tmp_path: Path,
+    family: str,
+    section: str | None,
+    change: dict[str, object],
+    message: str,
+) -> None:
+    folder = shutil.copytree(make(family), tmp_path / "changed")
+    config = json.loads((folder / "config.json").read_text())
+    (config if section is None else config[section]).update(change)
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match=message):
+        load_model(folder)
+
+
 def test_patches_left_out_at_random_are_refused(make: MakeTorchCheckpoint) -> None:
     with pytest.raises(ModelError, match="max_image_length is 4: some of the 9 patches"):
         load_model(make("vilt", max_image_length=4))

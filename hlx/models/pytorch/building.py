@@ -11,9 +11,10 @@ import torch
 from jaxtyping import Int32
 from torch import Tensor, nn
 from transformers import PretrainedConfig
+from transformers.activations import ACT2FN
 
 from hlx.errors import ModelError
-from hlx.models.checkpoint import first_line
+from hlx.models.checkpoint import first_line, told
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 IMAGES_AT_ONCE = {"cpu": 16, "cuda": 256}
@@ -34,6 +35,24 @@ def configuration(folder: Path, raw: dict[str, Any], family: str, name: str) -> 
         raise ModelError(
             f"{folder}: config.json is not a valid {family} configuration: {first_line(error)}"
         ) from error
+
+
+def check_tower(folder: Path, tower: PretrainedConfig, section: str = "") -> None:
+    """Raise ModelError unless a tower has layers, and an activation that transformers knows.
+
+    `section` is the tower's in config.json.
+    """
+    where = f"{folder}: config.json: {section and section + '.'}"
+    layers = tower.num_hidden_layers
+    if not isinstance(layers, int) or layers < 1:
+        raise ModelError(f"{where}num_hidden_layers is {layers}, expected 1 or more")
+    check_activation(where, tower.hidden_act)
+
+
+def check_activation(where: str, name: object) -> None:
+    """Raise ModelError unless transformers knows an activation; the message begins with `where`."""
+    if not isinstance(name, str) or name not in ACT2FN:
+        raise ModelError(f"{where}hidden_act is {name!r}, expected one of {', '.join(ACT2FN)}")
 
 
 def side_of(folder: Path, tower: PretrainedConfig) -> int:
@@ -61,7 +80,7 @@ def without_weights(folder: Path, make: Any, config: Any) -> nn.Module:
         with torch.device("meta"):
             module = make(config)
     except Exception as error:  # whatever the layers make of sizes that they do not expect
-        raise ModelError(f"{folder}: config.json: no model can be made of it: {first_line(error)}") from error
+        raise ModelError(f"{folder}: config.json: no model can be made of it: {told(error)}") from error
     for name, buffer in list(module.named_buffers()):
         parent, _, own = name.rpartition(".")
         setattr(module.get_submodule(parent), own, _constant(own, buffer))

@@ -26,6 +26,7 @@ from hlx.models.preparation import Texts
 from hlx.models.pytorch.building import (
     IMAGES_AT_ONCE,
     check_known,
+    check_tower,
     configuration,
     products_in_bfloat16,
     side_of,
@@ -224,7 +225,10 @@ def load_contrastive(
     family = config["model_type"]
     kind, is_flava = KINDS[family], family == "flava"
     sizes: Any = configuration(folder, config, family, kind.config)
-    vision, text = sizes.image_config if is_flava else sizes.vision_config, sizes.text_config
+    eyes = "image_config" if is_flava else "vision_config"
+    vision, text = getattr(sizes, eyes), sizes.text_config
+    check_tower(folder, vision, eyes)
+    check_tower(folder, text, "text_config")
     if family == "siglip" and not vision.vision_use_head:
         raise ModelError(f"{folder}: a SigLIP without its pooling head has no image score")
     tokenizer = Texts(folder, text.max_position_embeddings, kind.to_limit)

@@ -17,6 +17,9 @@ STRIDE = 16  # of res4
 
 # What the released model has and the port takes for granted.
 _FIXED: dict[str, tuple[Any, ...]] = {
+    # LXMERT's own code turns blue to the front where this says RGB: it tells nothing of the weights, which
+    # are Caffe's, and pixels come blue first either way.
+    "INPUT.FORMAT": ("BGR", "RGB"),
     "RESNETS.NORM": ("BN", "FrozenBN"),
     "RESNETS.NUM_GROUPS": (1,),
     "RESNETS.STRIDE_IN_1X1": (True,),
@@ -132,6 +135,10 @@ def _checked(raw: dict[str, Any], path: Path) -> DetectorConfig:
         found = _find(raw, key)
         if found is not None:
             values[entry.name] = _typed(found, entry.default, f"{path}: {key}")
+    if not values and all(_find(raw, key) is None for key in _FIXED):
+        kind = raw.get("MODEL_TYPE")
+        found = "none of its keys is there" if kind is None else f"model_type is {kind!r}"
+        raise ModelError(f"{path}: no Faster R-CNN: {found}")
     config = DetectorConfig(**values)
     _refuse_impossible(config, path)
     return config
@@ -148,8 +155,11 @@ def _typed(found: Any, default: Any, place: str) -> Any:
             found = found[0]
         if not isinstance(found, list | tuple):
             found = [found]
-        if not found or any(isinstance(v, list | tuple) for v in found):
-            raise ModelError(f"{place} is {found!r}; expected numbers for the one level res4")
+        if not found:
+            raise ModelError(f"{place} is []; expected one or more numbers")
+        if any(isinstance(v, list | tuple) for v in found):
+            expected = "numbers for the one level res4" if "ANCHOR_GENERATOR" in place else "numbers"
+            raise ModelError(f"{place} is {found!r}; expected {expected}")
         return tuple(float(_number(v, place)) for v in found)
     number = _number(found, place)
     if isinstance(default, float):

@@ -161,7 +161,7 @@ class Detector:
         """Pixels as the network takes them: blue first, resized, less the mean, padded."""
         config = self.config
         size = resized(images.shape[2], images.shape[3], config)
-        # The released weights and their mean are Caffe's, whatever INPUT.FORMAT says.
+        # Whatever INPUT.FORMAT says, see `detector_config`.
         x = images.flip(1).float()
         if size != tuple(images.shape[2:]):
             x = F.interpolate(x, size, mode="bilinear", align_corners=False)

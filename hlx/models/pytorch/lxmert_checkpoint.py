@@ -7,12 +7,12 @@ from typing import Any, cast
 
 import torch
 from torch import nn
-from transformers.activations import ACT2FN
 from transformers.models.lxmert.configuration_lxmert import LxmertConfig
 from transformers.models.lxmert.modeling_lxmert import LxmertModel
 
 from hlx.errors import ModelError
 from hlx.models.checkpoint import first_line
+from hlx.models.pytorch.building import check_activation
 from hlx.models.pytorch.state import load_state
 
 UNUSED = ("cls.predictions.", "obj_predict_head.", "answer_head.")
@@ -79,6 +79,5 @@ def network_config(folder: Path, raw: dict[str, Any]) -> LxmertConfig:
         raise ModelError(
             f"{where}: visual_pos_dim is {config.visual_pos_dim}, expected {BOX}, a box's corners"
         )
-    if config.hidden_act not in ACT2FN:
-        raise ModelError(f"{where}: hidden_act is {config.hidden_act!r}, expected one of {', '.join(ACT2FN)}")
+    check_activation(f"{where}: ", config.hidden_act)
     return config

@@ -14,7 +14,7 @@ from hlx.errors import ModelError
 from hlx.models.checkpoint import tensors
 from hlx.models.families import FAMILIES
 from hlx.models.preparation import Texts
-from hlx.models.pytorch.building import configuration, side_of, without_weights
+from hlx.models.pytorch.building import check_tower, configuration, side_of, without_weights
 from hlx.models.pytorch.pairwise import MatchingScorer, joined_heads, split_heads
 from hlx.models.pytorch.processing import Normalised
 from hlx.models.pytorch.state import load_state
@@ -156,6 +156,8 @@ class BlipNetwork(nn.Module):
 def _blip(folder: Path, raw: dict[str, Any], dtype: str, device: torch.device) -> BlipScorer:
     config: Any = configuration(folder, raw, "blip", "BlipConfig")
     text = config.text_config
+    check_tower(folder, config.vision_config, "vision_config")
+    check_tower(folder, text, "text_config")
     if not text.is_decoder:
         raise ModelError(f"{folder}: config.json: text_config.is_decoder is false: texts would see no image")
     side = side_of(folder, config.vision_config)
@@ -170,6 +172,7 @@ def _vilt(folder: Path, raw: dict[str, Any], dtype: str, device: torch.device) -
     from transformers.models.vilt.modeling_vilt import ViltForImageAndTextRetrieval
 
     config: Any = configuration(folder, raw, "vilt", "ViltConfig")
+    check_tower(folder, config)
     side = side_of(folder, config)
     patches = (side // config.patch_size) ** 2
     if 0 <= config.max_image_length < patches:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hlx.errors import ModelError
 from hlx.models.checkpoint import tensors
+from hlx.models.slots import why_unexpected
 
 BOOKKEEPING = (".num_batches_tracked", ".position_ids")  # constants and counters some files bring along
 
@@ -41,7 +42,8 @@ def load_state(
         if name.startswith(tuple(ignored)) or (name not in wanted and name.endswith(BOOKKEEPING)):
             continue
         if name not in wanted:
-            raise ModelError(f"{folder}: unexpected key {key} of shape {array.shape}: not this architecture")
+            reason = why_unexpected(name, wanted, says)
+            raise ModelError(f"{folder}: unexpected key {key} of shape {array.shape}: {reason}")
         shape = tuple(wanted[name].shape)
         if array.shape != shape:
             raise ModelError(f"{folder}: key {key} has shape {array.shape}; {says} asks for {shape}")
