@@ -26,6 +26,7 @@ class GreyModel:
 
     side = 4
     fingerprint = "f" * 64
+    engine = "jax"
 
     def __init__(self, name: str = "grey") -> None:
         self.name = name
@@ -230,7 +231,7 @@ def test_scores_are_written_and_accuracies_printed(folder: Path) -> None:
     assert (rows[3]["image"], rows[3]["score_caption"], rows[3]["score_foil"]) == ("gone.png", "", "")
     assert [row["correct"] for row in rows] == ["1", "0", "1", ""]
     assert {row["model"] for row in rows} == {"clip-scenes"}
-    assert {row["fingerprint"] for row in rows} == {GreyModel.fingerprint}
+    assert {(row["fingerprint"], row["engine"]) for row in rows} == {(GreyModel.fingerprint, "jax")}
     written = [path.name for path in folder.iterdir()]
     assert sorted(written) == ["images", "more", "s.csv", "scores.csv"]
 

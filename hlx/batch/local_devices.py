@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hlx.batch.units import PlannedModel
 from hlx.errors import ModelError
+from hlx.models.devices import jax_devices
 from hlx.models.load import Devices
 
 
@@ -29,13 +30,8 @@ def devices_of(model: PlannedModel, asked: str | None = None) -> list[Devices]:
 def _jax_devices(name: str | None) -> list[Devices]:
     import jax
 
-    kind, _, number = (name or "").partition(":")
-    try:
-        found = jax.local_devices(backend=kind or None)
-        return [[device] for device in ([found[int(number)]] if number else found)]
-    except (RuntimeError, ValueError, IndexError) as error:
-        there = ", ".join(f"{each.platform}:{i}" for i, each in enumerate(jax.local_devices()))
-        raise ModelError(f"device {name!r} is not here for JAX; there are: {there}") from error
+    found = jax.local_devices() if name is None else jax_devices(name)
+    return [[device] for device in found]
 
 
 def _torch_devices(name: str | None) -> list[Devices]:

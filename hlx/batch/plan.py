@@ -159,9 +159,8 @@ def _models(study: StudyFile, problems: Problems) -> tuple[tuple[PlannedModel, .
                     "name it once"
                 )
         models.append(model)
-        side = getattr(found, "side", None)
-        if side is not None:
-            sides.setdefault(side, entry.label)
+        if found.side is not None:
+            sides.setdefault(found.side, entry.label)
     return tuple(models), sides
 
 

@@ -103,8 +103,13 @@ def score(
             scorer, gathered.stimuli, sources=gathered.sources, batch_size=at_once, progress=progress
         )
     seconds = time.perf_counter() - started
-    made_by = {"model": scorer.name, "fingerprint": scorer.fingerprint, "dtype": str(options["dtype"])}
-    made_by["hlx_version"] = __version__
+    made_by = {
+        "model": scorer.name,
+        "fingerprint": scorer.fingerprint,
+        "engine": scorer.engine,
+        "dtype": str(options["dtype"]),
+        "hlx_version": __version__,
+    }
     write_bytes(out, _table_text(records, made_by, out.suffix.lower()).encode())
     if missing is not None:
         _write_names(missing, absent)

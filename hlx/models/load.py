@@ -16,7 +16,7 @@ from hlx.models.devices import check_device, jax_devices
 from hlx.models.dual_encoder import DualEncoder
 from hlx.models.families import FAMILIES, Family
 from hlx.models.hub import DEFAULT, DETECTOR, Checkpoint, find, find_detector
-from hlx.models.ports import load_port, load_port_texts
+from hlx.models.ports import load_port, load_port_texts, port_side
 from hlx.models.text_side import TextSide
 
 DTYPES = ("float32", "bfloat16")
@@ -79,10 +79,12 @@ class Identity:
     ----------
     fingerprint : what the loaded model's would be.
     engine : "jax" or "torch"; "function" for a function of the user's own.
+    side : images are shown to it as squares of so many pixels; None where only loading it would tell.
     """
 
     fingerprint: str
     engine: str
+    side: int | None = None
 
 
 def identify(
@@ -98,12 +100,14 @@ def identify(
     InputError, ModelError : as `load_model`.
     """
     if is_callable_spec(str(name)):
-        return Identity(_callable(str(name), "float32", engine, None, detector).fingerprint, "function")
-    checkpoint, _, family = _described(name, revision)
+        model = _callable(str(name), "float32", engine, None, detector)
+        return Identity(model.fingerprint, model.engine, model.side)
+    checkpoint, raw, family = _described(name, revision)
     chosen = _engine(checkpoint, family, engine, detector)
     if chosen == "torch":
         _check_torch(checkpoint, family)
-    return Identity(_fingerprint(checkpoint, _eyes(checkpoint, family, detector)), chosen)
+    side = port_side(checkpoint, raw, family.model_type) if chosen == "jax" else None
+    return Identity(_fingerprint(checkpoint, _eyes(checkpoint, family, detector)), chosen, side)
 
 
 def load_text_side(name: str | Path, revision: str | None = None) -> tuple[TextSide, Checkpoint]:

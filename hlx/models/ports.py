@@ -121,6 +121,11 @@ def load_port(
     return DualEncoder(checkpoint, family, dtype, image_side, text_side, pixels)
 
 
+def port_side(checkpoint: Checkpoint, raw: dict, family: str) -> int:
+    """The side, in pixels, of the images that a port's image tower takes; raises what `load_port` does."""
+    return int(getattr(_config(checkpoint, raw, family), PORTS[family].vision_config).image_size)
+
+
 def load_port_texts(checkpoint: Checkpoint, raw: dict, family: str) -> TextSide:
     """The text side alone; takes and raises what `load_port` does."""
     port = PORTS[family]
