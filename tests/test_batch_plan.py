@@ -28,6 +28,7 @@ from hlx.batch.study_file import read_study_file
 from hlx.batch.timing import Rate, Timing, measure
 from hlx.batch.units import unit_identity
 from hlx.errors import InputError, ModelError
+from hlx.models.load import Identity
 
 NOTHING = Scan(frozenset(), ())
 
@@ -97,11 +98,11 @@ def known_models(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """Identities of models by name, of the side given, without any files."""
     sides = {"clip-scenes": 64, "siglip-scenes": 64}
 
-    def identify(name: str, *_: object) -> SimpleNamespace:
+    def identify(name: str, *_: object) -> Identity:
         if name not in sides:
             raise ModelError(f"unknown model {name!r}")
         fingerprint = hashlib.sha256(name.encode()).hexdigest()
-        return SimpleNamespace(fingerprint=fingerprint, engine="jax", side=sides[name])
+        return Identity(fingerprint, "jax", sides[name])
 
     monkeypatch.setattr(planning, "identify", identify)
     return sides
@@ -164,7 +165,7 @@ def test_every_combination_is_planned_or_left_out(
 ) -> None:
     folder = tmp_path_factory.mktemp("study")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "identify", lambda name, *_: SimpleNamespace(fingerprint=name, engine="jax"))
+        patch.setattr(planning, "identify", lambda name, *_: Identity(name, "jax"))
         plan = plan_of(
             folder,
             models=["clip-scenes", "siglip-scenes"][:models],
