@@ -45,7 +45,9 @@ def test_a_line_at_the_start_every_minute_and_at_the_end(capsys: pytest.CaptureF
         lines.advance("clip", 590, 10)
         lines.tick()
         lines.tick()
-        assert said() == ["690 of 4,000 units done, 10 units/s, 6 min left, 10 failed, clip 69%; siglip 0%"]
+        assert said() == [
+            "690 of 4,000 units done, 10 units/s, 5 min 30 s left, 10 failed, clip 69%; siglip 0%"
+        ]
         # After a long silence one line, and the next again on the minute.
         clock.now += 150
         lines.tick()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hlx.batch.failures import read_failures
-from hlx.batch.locks import LOCKS, _holder, _is_held
+from hlx.batch.locks import who_runs
 from hlx.batch.merged import load_results
 from hlx.batch.merging import MERGED
 from hlx.batch.rows import rows_of
@@ -88,14 +85,9 @@ def status_of(plan: Plan) -> Status:
         failed=tuple(failed),
         bad=scanned.bad,
         quarantined=tuple(sorted(path.name for path in (output / QUARANTINE).glob("*.h5"))),
-        running=_who_runs(output),
+        running=who_runs(output),
         merged=_merged(plan, scanned),
     )
-
-
-def _who_runs(output: Path) -> str | None:
-    path = output / LOCKS / "run.lock"
-    return _holder(path) if os.access(path, os.W_OK) and _is_held(path, fcntl.LOCK_EX) else None
 
 
 def _merged(plan: Plan, scanned: Scan) -> str:
