@@ -113,7 +113,7 @@ def test_bars_without_units() -> None:
 def test_durations_say_about_how_long(seconds: float) -> None:
     units = {"s": 1, "min": 60, "h": 3600, "d": 86400}
     words = duration(seconds).split()
-    told = sum(int(number) * units[unit] for number, unit in zip(words[::2], words[1::2], strict=True))
+    told = sum(float(number) * units[unit] for number, unit in zip(words[::2], words[1::2], strict=True))
     assert told == pytest.approx(seconds, rel=0.02, abs=0.5)
 
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hlx.batch.timing import Rate, Timing
-from hlx.cli.study_plan import _duration, plan
+from hlx.cli.study_plan import plan
 from hlx.errors import InputError
 from tests.test_batch_plan import ROWS, write_study
 
@@ -48,7 +48,7 @@ def test_times_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("hlx.batch.timing.measure", lambda *_: found)
     told = run(str(write_study(tmp_path, **MIX))).stdout
     # Rates of 4 regions are known not to be whole, too.
-    assert "time         at least 33 min on this machine, and 6.0 s of loading and compiling" in told
+    assert "time         at least 32 min 32 s on this machine, and 6.0 s of loading and compiling" in told
     monkeypatch.setattr("hlx.batch.timing.measure", lambda *_: {0: "no device\nhere"})
     result = run(str(write_study(tmp_path, **MIX)))
     assert "time   " not in result.stdout.split("units  ")[-1]
@@ -77,11 +77,3 @@ def test_what_is_wrong_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_help_shows_an_example() -> None:
     assert "hlx study plan sweep.toml" in run("--help").stdout and isinstance(plan, click.Command)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "told"),
-    [(0.24, "0.2 s"), (59.9, "59.9 s"), (61.0, "1 min"), (7260.0, "2 h 01 min"), (2e5, "2 d 7 h")],
-)
-def test_durations_in_words(seconds: float, told: str) -> None:
-    assert _duration(seconds) == told

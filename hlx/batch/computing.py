@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from hlx.batch.preparing import Prepared
-from hlx.batch.results import Failure, UnitResult
+from hlx.batch.results import Failure, UnitResult, failure_of, reason_of
 from hlx.batch.units import Asked, Item, PlannedModel, Unit, unit_identity
 from hlx.errors import HlxError
 from hlx.estimating import Found, Request
@@ -120,7 +120,7 @@ def _attempt(work: _Work, units: Sequence[Unit], results: list[UnitResult], fail
             by_request.setdefault(unit.request, []).append(unit)
         parts = list((by_stimulus if len(by_stimulus) > 1 else by_request).values())
         if len(parts) == 1:
-            failures.append(Failure(tuple(unit.id for unit in units), " ".join(str(error).split())))
+            failures.append(failure_of(units, reason_of(error)))
             return
         for part in parts:
             _attempt(work, part, results, failures)

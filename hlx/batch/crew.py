@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from hlx.batch.results import Failure, UnitResult
 from hlx.batch.units import Item
@@ -26,16 +26,21 @@ class Done:
     waited: float
 
 
+@runtime_checkable
 class Crew(Protocol):
     """Computes items, several at once, and gives each back once.
 
     Attributes
     ----------
     capacity : items that it likes to have in hand; more are not submitted.
+    devices : that compute at once.
     """
 
     @property
     def capacity(self) -> int: ...
+
+    @property
+    def devices(self) -> int: ...
 
     def submit(self, item: Item) -> None:
         """Take an item in hand."""

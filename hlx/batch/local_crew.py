@@ -12,9 +12,8 @@ from hlx.batch.computing import compute
 from hlx.batch.crew import Done
 from hlx.batch.local_devices import devices_of
 from hlx.batch.preparing import Prepared, Preparer, load_planned
-from hlx.batch.results import Failure, UnitResult
+from hlx.batch.results import UnitResult, failure_of, reason_of
 from hlx.batch.units import Item
-from hlx.errors import HlxError
 from hlx.models.batches import out_of_memory
 from hlx.models.load import Devices, Loaded
 
@@ -188,7 +187,7 @@ class _Worker:
         try:
             prepared = self._preparer.prepare(loaded, self._models[number], chosen.item)
         except BaseException as error:  # also what a function of the user's own may raise
-            return _Ready(chosen, reason=_reason(error))
+            return _Ready(chosen, reason=reason_of(error))
         return _Ready(chosen, loading, (loaded, prepared))
 
     def _load(self, number: int) -> Loaded | str:
@@ -197,7 +196,7 @@ class _Worker:
             try:
                 return load_planned(self._models[number], self._places[number])
             except BaseException as error:
-                reason, again = _reason(error), isinstance(error, Exception) and out_of_memory(error)
+                reason, again = reason_of(error), isinstance(error, Exception) and out_of_memory(error)
             if last or not again:
                 break
             # The model before it may still be at work, and two too many.
@@ -232,12 +231,12 @@ class _Worker:
         item, start = ready.submitted.item, time.monotonic()
         results: list[UnitResult] = []
         if ready.prepared is None:
-            return Done(item, results, [_failure(item, ready.reason)], 0.0, waited)
+            return Done(item, results, [failure_of(item.units, ready.reason)], 0.0, waited)
         loaded, prepared = ready.prepared
         try:
             results, failures = compute(loaded, self._models[item.model], item, prepared)
         except BaseException as error:  # a mistake in one item does not stop the others
-            failures = [_failure(item, _reason(error))]
+            failures = [failure_of(item.units, reason_of(error))]
         return Done(item, results, failures, time.monotonic() - start, waited)
 
 
@@ -248,12 +247,3 @@ def _waited(free: float, now: float, ready: _Ready) -> float:
     if ready.loading is not None:
         loading = max(0.0, min(now, ready.loading[1]) - max(start, ready.loading[0]))
     return max(0.0, now - start - loading)
-
-
-def _failure(item: Item, reason: str) -> Failure:
-    return Failure(tuple(dict.fromkeys(unit.id for unit in item.units)), reason)
-
-
-def _reason(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text if isinstance(error, HlxError) else f"{type(error).__name__}: {text}".removesuffix(": ")

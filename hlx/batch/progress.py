@@ -189,12 +189,12 @@ def progress_for(quiet: bool) -> Progress:
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people: "40 s", "12 min 5 s", "3 h 20 min", "2 d 5 h"."""
+    """Seconds for people: "0.4 s", "40 s", "12 min 5 s", "3 h 20 min", "2 d 5 h"."""
     for large, small, size, part in (("d", "h", 86400, 3600), ("h", "min", 3600, 60), ("min", "s", 60, 1)):
         if seconds >= size:
             parts = round(seconds / part)
             return f"{parts // (size // part)} {large} {parts % (size // part)} {small}"
-    return f"{seconds:.0f} s"
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
 
 
 def _total(tallies: Mapping[str, Tally]) -> Tally:

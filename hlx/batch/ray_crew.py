@@ -14,7 +14,8 @@ from hlx.batch.crew import Done
 from hlx.batch.ray_cluster import connect
 from hlx.batch.ray_hand import IN_HAND, Hand, Task, Work
 from hlx.batch.ray_seats import seats
-from hlx.batch.ray_worker import About, Outcome, failure_of, reason_of
+from hlx.batch.ray_worker import About, Outcome
+from hlx.batch.results import failure_of, reason_of
 from hlx.batch.units import Item, PlannedModel
 from hlx.errors import HlxError, ModelError
 
@@ -195,7 +196,7 @@ class RayCrew:
             self._fail(task, f"{ATTEMPTS} workers died of it: {reason}")
 
     def _fail(self, task: Task, reason: str) -> None:
-        self._done.append(Done(task.item, [], [failure_of(task.item, reason)], 0.0, 0.0))
+        self._done.append(Done(task.item, [], [failure_of(task.item.units, reason)], 0.0, 0.0))
 
     def _deal(self) -> None:
         """Items to the workers that have room, first to those with nothing to do."""

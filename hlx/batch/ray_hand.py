@@ -10,7 +10,8 @@ from typing import Any
 
 from hlx.batch.parcels import Parcel
 from hlx.batch.ray_seats import Seat
-from hlx.batch.ray_worker import About, Worker, numeric_environment, reason_of, versions_here
+from hlx.batch.ray_worker import About, Worker, numeric_environment, versions_here
+from hlx.batch.results import reason_of
 from hlx.batch.units import Item, PlannedModel
 
 IN_HAND = 2

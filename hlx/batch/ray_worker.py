@@ -25,7 +25,7 @@ from hlx.batch.computing import compute
 from hlx.batch.local_devices import devices_of
 from hlx.batch.parcels import Parcel
 from hlx.batch.preparing import Prepared, Preparer, load_planned
-from hlx.batch.results import Failure, UnitResult
+from hlx.batch.results import Failure, UnitResult, failure_of, reason_of
 from hlx.batch.units import RESULTS_VERSION, Item, PlannedModel
 from hlx.errors import HlxError, InputError
 from hlx.explaining import VERSIONED
@@ -44,7 +44,7 @@ NUMERIC = (
 """Environment variables that change threads, kernels or precision, and with them last bits."""
 
 
-class BrokenWorkerError(Exception):
+class BrokenWorkerError(HlxError):
     """What a worker cannot go on after: another one is to take its items."""
 
 
@@ -152,7 +152,7 @@ class Worker:
         except Exception as error:  # also what a function of the user's own may raise
             if type(error).__name__ in BROKEN or isinstance(error, MemoryError | BrokenWorkerError):
                 raise BrokenWorkerError(reason_of(error)) from None
-            return Outcome(failures=[failure_of(item, reason_of(error))])
+            return Outcome(failures=[failure_of(item.units, reason_of(error))])
 
     def _load(self, number: int) -> Loaded:
         """The model, in place of the one before it."""
@@ -219,18 +219,6 @@ def versions_here(models: Sequence[PlannedModel]) -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = ""
     return found
-
-
-def failure_of(item: Item, reason: str) -> Failure:
-    """All units of an item, without results."""
-    return Failure(tuple(dict.fromkeys(unit.id for unit in item.units)), reason)
-
-
-def reason_of(error: BaseException) -> str:
-    """An error in one line."""
-    text = " ".join(str(error).split())
-    known = isinstance(error, HlxError | BrokenWorkerError)
-    return text if known else f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
 def _keep_compiled(cache: str | None) -> str:

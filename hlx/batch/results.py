@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Float64
 
+from hlx.batch.units import Unit
+from hlx.errors import HlxError
+
 
 @dataclass(frozen=True, eq=False)
 class UnitResult:
@@ -49,6 +52,17 @@ class Failure:
 
     units: tuple[str, ...]
     reason: str
+
+
+def failure_of(units: Iterable[Unit], reason: str) -> Failure:
+    """All of these units, without results."""
+    return Failure(tuple(dict.fromkeys(unit.id for unit in units)), reason)
+
+
+def reason_of(error: BaseException) -> str:
+    """An error in one line; hlx's own speak for themselves, others by their kind too."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, HlxError) else f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
 def content_hash_of(contents: Iterable[bytes]) -> str:

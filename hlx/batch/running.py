@@ -17,7 +17,7 @@ from hlx.batch.shards import Scan, remove_leftovers, scan
 from hlx.batch.signals import EndedAtOnce, StopAsked, stop_signals
 from hlx.batch.units import Item
 from hlx.batch.writer import ShardWriter
-from hlx.errors import InputError
+from hlx.errors import HlxError, InputError
 
 if TYPE_CHECKING:
     from hlx.batch.crew import Crew
@@ -109,9 +109,12 @@ def _compute(
     summary: RunSummary,
     asked: StopAsked,
 ) -> None:
-    summary.devices = getattr(crew, "devices", 1)
+    summary.devices = crew.devices
     try:
         _Loop(work, labels, crew, writer, shown, summary).run(asked)
+    except HlxError:
+        writer.close()  # what was computed is kept, whatever ended the run
+        raise
     except BaseException:
         writer.abandon()
         raise

@@ -53,6 +53,7 @@ def plan(file: Path, no_timing: bool, as_json: bool) -> None:
 
 def _text(plan: Plan, scanned: Scan, costs: Costs) -> str:
     from hlx.batch.costs import size_text
+    from hlx.batch.progress import duration
 
     images = len({item.image.path for item in plan.items})
     parts = [
@@ -66,9 +67,9 @@ def _text(plan: Plan, scanned: Scan, costs: Costs) -> str:
         "what estimators share is evaluated once",
     ]
     if costs.items and costs.seconds is not None:
-        starting = f", and {_duration(costs.starting)} of loading and compiling" if costs.starting else ""
+        starting = f", and {duration(costs.starting)} of loading and compiling" if costs.starting else ""
         about = "at least" if costs.at_least else "about"
-        parts.append(f"time         {about} {_duration(costs.seconds)} on this machine{starting}")
+        parts.append(f"time         {about} {duration(costs.seconds)} on this machine{starting}")
     if costs.at_least:
         parts.append("             (what large budgets of costly estimators take to solve is not in it)")
     how = "as the shards have it" if costs.disk.measured else "assumed"
@@ -101,12 +102,14 @@ def _table(lines: Sequence[Line]) -> str:
 
 
 def _cells(line: Line) -> tuple[str, str, str, str]:
+    from hlx.batch.progress import duration
+
     longer = ">= " if line.at_least else ""
     return (
         f"{line.units:,}",
         f"{line.done:,}",
         _number(line.evaluations, line.at_most),
-        "-" if line.seconds is None else longer + _duration(line.seconds),
+        "-" if line.seconds is None else longer + duration(line.seconds),
     )
 
 
@@ -120,16 +123,6 @@ def _left_out(plan: Plan) -> list[tuple[str, str]]:
 
 def _number(count: int, at_most: bool) -> str:
     return f"{'<= ' if at_most else ''}{count:,}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes = round(seconds / 60)
-    hours, days = minutes // 60, minutes // 1440
-    if days >= 2:
-        return f"{days} d {hours % 24} h"
-    return f"{hours} h {minutes % 60:02} min" if hours else f"{minutes} min"
 
 
 def _as_json(plan: Plan, scanned: Scan, costs: Costs) -> dict[str, Any]:
