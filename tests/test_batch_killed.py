@@ -17,7 +17,6 @@ import pytest
 from PIL import Image
 
 from hlx.scenes import iterate_stimuli
-from tests.batch_results import tiny_disk as tiny_disk
 from tests.forked import APPEND, FSYNC, REPLACE, REPLACED, WRITE, ProcessServer
 
 OWN = """

@@ -31,7 +31,6 @@ from hlx.batch.shards import write_shard
 from hlx.cli.study_merge import merge as merge_command
 from hlx.errors import InputError, OutputError
 from tests.batch_results import SmallPlan, assert_same, differing, results_of, small_plan
-from tests.batch_results import tiny_disk as tiny_disk
 from tests.command_line import files
 
 ROOT = Path(__file__).parents[1]

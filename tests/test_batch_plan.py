@@ -1,15 +1,11 @@
-"""Plans of studies: what is expanded, how units are known, what is refused all at once, and what it costs."""
+"""Plans of studies: what is expanded, how units are known, what is refused all at once."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import json
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,66 +14,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hlx.batch import plan as planning
-from hlx.batch.computing import compute
-from hlx.batch.costs import RECORD_BYTES, check_disk, costs, disk_of, size_text
-from hlx.batch.evaluation_counts import EvaluationCounts
 from hlx.batch.plan import Plan, make_plan
-from hlx.batch.preparing import Preparer, load_planned
-from hlx.batch.shards import Scan, scan, write_shard
+from hlx.batch.preparing import load_planned
 from hlx.batch.study_file import read_study_file
-from hlx.batch.timing import Rate, Timing, measure
 from hlx.batch.units import unit_identity
 from hlx.errors import InputError, ModelError
 from hlx.models.load import Identity
-
-NOTHING = Scan(frozenset(), ())
-
-Row = tuple[str, str, str, str]
-ROWS: tuple[Row, ...] = (
-    ("a.png", "a dog", "a cat", "1"),
-    ("b.png", "two", "", "2"),
-    ("a.png", "x", "y", "3"),
-)
-
-
-FAST = """
-import numpy as np
-import hlx
-
-def score(images, texts):
-    return images.reshape(len(images), -1).mean(axis=1)[:, None] * [len(text) for text in texts]
-
-model = hlx.CallableModel(score, side=12)
-"""
-"""A model that takes no time to load."""
-
-
-def write_study(folder: Path, rows: Sequence[Row] = ROWS, **keys: object) -> Path:
-    """A study of random images, all keys of which are as given or small."""
-    folder.mkdir(exist_ok=True)
-    for name in {row[0] for row in rows}:
-        seed = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)
-        pixels = np.random.default_rng(seed).integers(0, 256, (32, 40, 3), np.uint8)
-        Image.fromarray(pixels).save(folder / name)
-    with open(folder / "stimuli.csv", "w", newline="") as file:
-        csv.writer(file).writerows([("image", "caption", "foil", "id"), *rows])
-    (folder / "fast.py").write_text(FAST)
-    known = {"stimuli": ["stimuli.csv"], "models": ["clip-scenes"], "regions": ["2x2"], "output": "out"}
-    text = "".join(f"{key} = {toml(value)}\n" for key, value in {**known, **keys}.items())
-    (folder / "study.toml").write_text(text)
-    return folder / "study.toml"
-
-
-def toml(value: object) -> str:
-    """A value as TOML has it."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{name} = {toml(each)}" for name, each in value.items()) + "}"
-    return f"[{', '.join(map(toml, value))}]" if isinstance(value, list) else json.dumps(value)
-
-
-def plan_of(folder: Path, rows: Sequence[Row] = ROWS, **keys: object) -> Plan:
-    """The plan of such a study."""
-    return make_plan(read_study_file(write_study(folder, rows, **keys)))
+from tests.batch_plans import ROWS, plan_of, write_study
 
 
 def ids_of(plan: Plan) -> list[str]:
@@ -390,112 +333,3 @@ def test_real_models_are_identified(tmp_path: Path) -> None:
     plan = plan_of(tmp_path)
     loaded = load_planned(plan.models[0])
     assert loaded.fingerprint == plan.models[0].fingerprint and plan.models[0].engine == "jax"
-
-
-MIXES = [
-    ["exact", {"name": "permutation", "budgets": [50]}],
-    [{"name": "permutation", "budgets": [40, 60], "seeds": [0, 1]}, {"name": "kernel", "budgets": [50]}],
-    ["occlusion", {"name": "leverage", "budgets": [30, 512]}],
-    [{"name": "odd-gp", "budgets": [60, 40]}],
-    [{"name": "owen", "tolerance": 0.5, "budgets": [80]}, "occlusion"],
-]
-
-
-@pytest.mark.parametrize("estimators", MIXES)
-def test_evaluations_are_those_that_are_made(tmp_path: Path, estimators: list[object]) -> None:
-    plan = plan_of(tmp_path, rows=ROWS[:1], models=["fast.py:model"], regions=["3x3"], estimators=estimators)
-    [item], asked = plan.items, set()
-    loaded = load_planned(plan.models[0])
-    prepared = Preparer().prepare(loaded, plan.models[0], item)
-    values, sweep = prepared.masked.values, prepared.masked.sweep
-
-    def seen(rows: np.ndarray, *rest: object) -> np.ndarray:
-        asked.update(map(bytes, rows))
-        return values(rows, *rest)
-
-    def swept(*rest: object) -> object:
-        asked.update(bytes(row) for row in np.ndindex(*[2] * 9))
-        return sweep(*rest)
-
-    prepared.masked.values, prepared.masked.sweep = seen, swept  # type: ignore[method-assign, assignment]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a tolerance that is not reached is no matter here
-        _, failures = compute(loaded, plan.models[0], item, prepared)
-    counts = EvaluationCounts().of(item)
-    total = sum(count.evaluations for count in counts.values())
-    assert not failures
-    if "tolerance" in str(estimators):
-        assert any(count.at_most for count in counts.values()) and len(asked) <= total
-    else:
-        assert total == len(asked)
-
-
-def test_costs_add_up_and_leave_out_what_is_done(tmp_path: Path) -> None:
-    estimators = ["exact", {"name": "permutation", "budgets": [12]}]
-    plan = plan_of(
-        tmp_path,
-        models=["fast.py:model"],
-        estimators=estimators,
-        regions=["2x2", "2x3"],
-        keep_tables=True,
-    )
-    timings = {0: Timing({4: Rate(0.1, 1.0, 0.0), 6: Rate(0.3, 1.0, 0.0)}, 5.0, 2.0)}
-    before = costs(plan, NOTHING, timings)
-    assert before.units == plan.n_units == 12 and before.done == 0 and before.items == 4
-    assert before.evaluations == 2 * 16 + 2 * 64 and not before.at_most
-    assert before.seconds == pytest.approx(2 * 16 * 0.1 + 2 * 64 * 0.3 + 12 * 1.0)
-    assert before.starting == pytest.approx(5 + 2 * 2)
-    loaded, item = load_planned(plan.models[0]), plan.items[0]
-    results, _ = compute(loaded, plan.models[0], item, Preparer().prepare(loaded, plan.models[0], item))
-    write_shard(plan.study.output, results)
-    after = costs(plan, scan(plan.study.output), timings)
-    assert (after.done, after.items) == (4, 3)
-    assert after.evaluations == before.evaluations - 16
-    assert after.disk.measured and not before.disk.measured
-    assert after.disk.record > RECORD_BYTES  # one shard has little to share its overhead among
-    assert costs(plan, NOTHING).seconds is None
-    assert dict(costs(plan, NOTHING, {0: "no device"}).unknown) == {"fast:model": "no device"}
-
-
-def test_the_disk_that_is_assumed_is_about_that_which_is_used(tmp_path: Path) -> None:
-    rows = [("a.png", f"caption {i}", f"foil {i}", str(i)) for i in range(40)]
-    plan = plan_of(tmp_path, rows=rows, models=["fast.py:model"], regions=["3x3"], keep_tables=True)
-    loaded, [item] = load_planned(plan.models[0]), plan.items
-    results, _ = compute(loaded, plan.models[0], item, Preparer().prepare(loaded, plan.models[0], item))
-    shard = write_shard(plan.study.output, results).stat().st_size
-    # Shard and merged file hold the same, the latter with the rows.
-    needed = disk_of(plan, NOTHING).needed
-    assert 2 * shard * 0.8 < needed < 2 * shard * 1.4
-
-
-def test_too_small_a_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = plan_of(tmp_path, output="not/yet/there")
-    check_disk(plan)
-    monkeypatch.setattr(
-        "shutil.disk_usage", lambda path: SimpleNamespace(free=2_000) if path == tmp_path else None
-    )
-    with pytest.raises(InputError, match=r"study.toml: needs about \S+ kB more .*, where 2.0 kB are free"):
-        check_disk(plan)
-
-
-def test_sizes_are_said_in_words() -> None:
-    assert [size_text(size) for size in (999, 1500, 2_000_000, 3 * 10**9, 10**13)] == [
-        *("999 bytes", "1.5 kB", "2.0 MB", "3.0 GB", "10.0 TB"),
-    ]
-
-
-def test_models_are_timed_or_say_why_not(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text("def score(images, texts):\n    raise KeyError('weights')\n")
-    plan = plan_of(
-        tmp_path,
-        models=["fast.py:model", "mine.py:score"],
-        regions=["2x2", "3x3"],
-        estimators=["exact", {"name": "odd-gp", "budgets": [14]}],
-    )
-    told: list[str] = []
-    found = measure(plan.models, plan.items, told.append)
-    timing, reason = found[0], found[1]
-    assert isinstance(timing, Timing) and set(timing.rates) == {4, 9}
-    assert 0 < timing.rate(6).evaluation < 1 and timing.rate(6).unit >= 0 <= timing.compiling
-    assert isinstance(reason, str) and "weights" in reason
-    assert told == ["timing fast:model", "timing mine:score"]

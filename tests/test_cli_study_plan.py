@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from hlx.batch.timing import Rate, Timing
 from hlx.cli.study_plan import plan
 from hlx.errors import InputError
-from tests.test_batch_plan import ROWS, write_study
+from tests.batch_plans import ROWS, write_study
 
 MIX = {
     "regions": ["2x2", "3x3"],
