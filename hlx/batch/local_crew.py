@@ -23,11 +23,18 @@ if TYPE_CHECKING:
 IN_HAND = 8
 """Items for each device that are taken in hand: enough to choose those of the image just prepared."""
 
+AHEAD, SOON = 4, 1.0
+"""Items prepared ahead where computing one takes less than SOON seconds; one ahead where it takes longer.
+
+Preparing takes longer for some items than computing others, so that one ahead is not enough when both are
+short; when they are long, what is prepared here another device could have begun.
+"""
+
 
 class LocalCrew:
     """Computes a plan's items on the devices of this machine.
 
-    Of each device a thread prepares one item ahead, while another computes. A model that cannot be loaded and
+    Of each device a thread prepares items ahead, while another computes. A model that cannot be loaded and
     an item that cannot be computed, whatever the reason, become failures.
 
     Parameters
@@ -126,7 +133,8 @@ class _Worker:
     def __init__(self, shared: _Shared, plan: Plan, places: list[list[Devices]], number: int) -> None:
         self._shared, self._models, self._number = shared, plan.models, number
         self._places = {m: found[number] for m, found in enumerate(places) if number < len(found)}
-        self._ready: _Ready | None = None
+        self._ready: deque[_Ready] = deque()
+        self._ahead = 1
         self._computing = False
         self._loaded: tuple[int, Loaded | str] | None = None
         self._preparer = Preparer()
@@ -148,17 +156,18 @@ class _Worker:
         shared = self._shared
         while True:
             with shared.changed:
-                while not shared.stopped and (self._ready is not None or not self._choice()):
+                while not shared.stopped and (len(self._ready) >= self._ahead or not self._choice()):
                     shared.changed.wait()
                 if shared.stopped:
-                    self._ready = self._loaded = None
+                    self._ready.clear()
+                    self._loaded = None
                     return
                 [chosen] = self._choice()
                 shared.waiting.remove(chosen)
                 shared.prepared_last[self._number] = chosen.image
             ready = self._prepare(chosen)
             with shared.changed:
-                self._ready = ready
+                self._ready.append(ready)
                 shared.changed.notify_all()
             del ready
 
@@ -201,7 +210,7 @@ class _Worker:
                 break
             # The model before it may still be at work, and two too many.
             with self._shared.changed:
-                self._shared.changed.wait_for(lambda: not self._computing)
+                self._shared.changed.wait_for(lambda: not self._computing and not self._ready)
         return reason
 
     def _compute_all(self) -> None:
@@ -209,11 +218,10 @@ class _Worker:
         while True:
             free = time.monotonic()
             with shared.changed:
-                shared.changed.wait_for(lambda: shared.stopped or self._ready is not None)
+                shared.changed.wait_for(lambda: shared.stopped or bool(self._ready))
                 if shared.stopped:
                     return
-                ready, self._ready = self._ready, None
-                assert ready is not None
+                ready = self._ready.popleft()
                 shared.begun += 1
                 self._computing = True
                 shared.changed.notify_all()
@@ -223,6 +231,7 @@ class _Worker:
             with shared.changed:
                 shared.begun -= 1
                 self._computing = False
+                self._ahead = AHEAD if done.seconds < SOON else 1
                 shared.done.append(done)
                 shared.changed.notify_all()
             del done
