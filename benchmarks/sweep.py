@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _environment import environment, summary, write_results
+from _environment import summary, write_results
 from _workload import TOWERS
 from PIL import Image
 
@@ -184,7 +184,7 @@ def main() -> None:
             else:
                 found[part] = waiting(folder)
         print(json.dumps({part: found[part]}, indent=2), flush=True)
-    write_results("sweep", {**found, "made_with": environment(PACKAGES)}, PACKAGES)
+    write_results("sweep", found, PACKAGES)
 
 
 if __name__ == "__main__":
