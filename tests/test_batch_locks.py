@@ -16,7 +16,6 @@ import pytest
 
 from hlx.batch.locks import merge_lock, run_lock, who_runs
 from hlx.errors import OutputError
-from tests.batch_results import tiny_disk as tiny_disk
 from tests.command_line import files
 
 ROOT = Path(__file__).parents[1]

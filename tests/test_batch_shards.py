@@ -24,7 +24,6 @@ from hlx.batch.units import RESULTS_VERSION
 from hlx.errors import InputError, OutputError, VersionError
 from hlx.sealed import USER_BLOCK, Kind, reading, streaming, write_dataset, writing
 from tests.batch_results import assert_same, differing, results_of, small_plan, unit_results
-from tests.batch_results import tiny_disk as tiny_disk
 from tests.command_line import files
 
 
