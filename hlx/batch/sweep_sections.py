@@ -79,13 +79,14 @@ def errors_section(sweep: Sweep) -> Section:
         for (model, background), curves in drawn.items()
         for title in [_title(sweep, model, background)]
     ]
+    curved = any(len(curve.points) > 1 for curve in every)
     lead = paragraph(
         "Where exact values are known, estimates of the same stimuli are compared with them: squared errors "
-        "over squared values, both summed over players and stimuli. Bars are 95% bootstrap intervals over "
-        "stimuli; both axes are logarithmic."
+        "over squared values, both summed over players and stimuli.",
+        "Bars are 95% bootstrap intervals over stimuli; both axes are logarithmic." if curved else "",
     )
     parts = [lead]
-    if any(len(curve.points) > 1 for curve in every):
+    if curved:
         parts += [heading(f"On {finest}"), model_lines(estimators), figures_part(figures)]
         parts += _left_out(len(groups))
     return Section("errors", "Estimators against exact values", [*parts, table_part(error_table(sweep))])
