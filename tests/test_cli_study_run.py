@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hlx.batch.shards import SHARDS, read_shard
 from hlx.cli import study_run
 from hlx.cli.study import COMMANDS
 from hlx.scenes import iterate_stimuli
@@ -112,6 +113,31 @@ def test_failures_are_listed_until_they_are_mended(folder: Path, monkeypatch: py
     assert "  ... and 1 more; --json has them all" in run(folder, command="status").err
     write_stimuli(folder, "a square")
     assert run(folder).status == 0 and status(folder)["failures"] == []
+
+
+def test_only_what_the_file_adds_is_computed(folder: Path) -> None:
+    sampled = '[{{name = "leverage", budgets = [64], seeds = {}}}]'
+    embedded = {"models": '["clip-scenes"]', "regions": '["3x3"]'}
+    write_study(folder, **embedded, estimators=sampled.format("[0]"))
+    assert run(folder, "--quiet").status == 0
+    before = kept(folder)
+    write_study(folder, **embedded, estimators=sampled.format("[1, 0]"))
+    plan = json.loads(hlx("study", "plan", folder / "study.toml", "--no-timing", "--json").out)
+    assert (plan["units"], plan["done"], plan["evaluations"]) == (6, 3, 3 * 64)
+    assert run(folder, "--quiet").out.startswith("3 units done, 3 were before")
+    after = kept(folder)
+    # Each id once: nothing that was there is computed again, which could give other last bits.
+    assert len(before) == 3 and len(after) == 6 == len(dict(after)) and set(before) < set(after)
+    merged = hlx("study", "merge", folder / "study.toml")
+    assert merged.status == 0 and "warning" not in merged.err
+
+
+def kept(folder: Path) -> list[tuple[str, bytes]]:
+    return [
+        (result.unit, result.content())
+        for path in sorted((folder / "study" / SHARDS).glob("*.h5"))
+        for result in read_shard(path)
+    ]
 
 
 def test_status(folder: Path) -> None:

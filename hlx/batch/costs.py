@@ -118,8 +118,8 @@ class Costs:
 
 
 def work_of(plan: Plan, scanned: Scan) -> list[Item]:
-    """The items that a run would compute."""
-    return [item for item, _ in Work.of(plan.items, [m.label for m in plan.models], scanned).items]
+    """The items that a run would compute, with the units that they lack."""
+    return [part.missing for part in Work.of(plan.items, [m.label for m in plan.models], scanned).items]
 
 
 def costs(plan: Plan, scanned: Scan, timings: Mapping[int, Timing | str] | None = None) -> Costs:

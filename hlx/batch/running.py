@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from hlx.batch.crew import Done
 from hlx.batch.locks import run_lock
@@ -59,8 +59,8 @@ def run_study(
 ) -> RunSummary:
     """Compute what is missing of a study.
 
-    Items of which any unit is missing are computed whole. After the first SIGINT or SIGTERM what was begun is
-    finished and written; the second raises `EndedAtOnce`.
+    What an item lacks is computed together, and nothing else of it. After the first SIGINT or SIGTERM what
+    was begun is finished and written; the second raises `EndedAtOnce`.
 
     Parameters
     ----------
@@ -122,17 +122,32 @@ def _compute(
     summary.signal = asked.number
 
 
+class Part(NamedTuple):
+    """What is to be computed of an item.
+
+    Attributes
+    ----------
+    whole : the item, as the plan has it.
+    missing : the item with the missing units alone.
+    ids : of the missing units.
+    """
+
+    whole: Item
+    missing: Item
+    ids: frozenset[str]
+
+
 @dataclass
 class Work:
     """What a run has to do.
 
     Attributes
     ----------
-    items : with the ids of the units that each is to bring; no unit is brought by two.
+    items : of which units are missing, and what of them is to be computed; no unit by two.
     tallies : of each model, by label: units asked for, and done so far.
     """
 
-    items: list[tuple[Item, frozenset[str]]]
+    items: list[Part]
     tallies: dict[str, Tally]
 
     @classmethod
@@ -147,7 +162,8 @@ class Work:
             tally.asked += len(ids)
             tally.done += len(ids) - len(new)
             if new:
-                work.items.append((item, new))
+                missing = tuple(unit for unit in item.units if unit.id in new)
+                work.items.append(Part(item, replace(item, units=missing), new))
         return work
 
 
@@ -165,9 +181,9 @@ class _Loop:
     ) -> None:
         self._labels, self._crew, self._writer = labels, crew, writer
         self._progress, self._summary = progress, summary
-        self._left: Iterator[tuple[Item, frozenset[str]]] = iter(work.items)
-        self._bringing: dict[str, frozenset[str]] = {}
-        self._units = sum(len(new) for _, new in work.items)
+        self._left: Iterator[Part] = iter(work.items)
+        self._bringing: dict[str, Part] = {}
+        self._units = sum(len(part.ids) for part in work.items)
 
     def run(self, asked: StopAsked) -> None:
         """Until all is done, or as soon as there is a signal and what was begun then is done."""
@@ -193,22 +209,24 @@ class _Loop:
             summary.left = self._units - summary.done - summary.failures
 
     def _submit(self) -> bool:
-        item, new = next(self._left, (None, frozenset[str]()))
-        if item is None:
+        part = next(self._left, None)
+        if part is None:
             return False
-        self._bringing[item.id] = new
-        self._crew.submit(item)
+        self._bringing[part.missing.id] = part
+        self._crew.submit(part.missing)
         return True
 
     def _take(self, done: Done) -> None:
-        item, summary = done.item, self._summary
-        new = self._bringing.pop(item.id)
+        summary = self._summary
+        # Failures are recorded of the item as the plan has it, by which the next run forgets them.
+        item, _, new = self._bringing.pop(done.item.id)
+        done = replace(done, item=item)
         label = self._labels[item.model]
         missing = new - {result.unit for result in done.results}
         told = set[str]().union(*(failure.units for failure in done.failures))
         if missing - told:
             failure = Failure(tuple(sorted(missing - told)), "gave neither a result nor a reason")
-            done = Done(item, done.results, [*done.failures, failure], done.seconds, done.waited)
+            done = replace(done, failures=[*done.failures, failure])
         for failure in done.failures:
             if count := len(missing.intersection(failure.units)):
                 summary.failed.append(Failed.of(item, label, count, failure.reason))

@@ -1,8 +1,9 @@
 """What a study computes: units, each known by a hash of all that determines its result, in items.
 
-An item is what is computed in one go: all units of one model, image, regions and background, which share the
-image's vectors. It is also what is computed whole or not at all, so that whoever computes it, in whatever
-company, finds the same bits on the same kind of device.
+An item is what is computed in one go: units of one model, image, regions and background, which share the
+image's vectors. It is also what is computed whole or not at all, so that whoever computes it, and however
+often they are interrupted, finds the same bits on the same kind of device. Units that a change to the study
+adds to an item are computed without those that are there: in other batches, which the last bits may tell.
 """
 
 from __future__ import annotations
