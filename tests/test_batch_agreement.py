@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from hlx.batch.agreement import across_backgrounds, across_grids, mean_over_stimuli
 from hlx.batch.estimator_error import costs, estimator_errors
 from hlx.batch.merged import load_results
-from hlx.batch.study_maps import BEST, StudyMap, best, read_maps, settings
+from hlx.batch.rows import Row
+from hlx.batch.study_maps import BEST, StudyMap, best, pairs, read_maps, settings
 from hlx.regions import Grid
 from hlx.similarity import cosine, rank_correlation
 from tests.batch_studies import FINE, How, additive, write_study
@@ -107,6 +109,75 @@ def test_budgets_are_the_same_as_numbers_or_as_multiples_of_the_regions(tmp_path
     assert {m.row.budget for m in found["odd-gp 8n"]} == {72, 128, 200}
 
 
+def test_every_budget_is_compared_where_most_regions_share_it(tmp_path: Path) -> None:
+    hows = tuple(How("odd-gp", budget) for budget in ("2n", "8n", "32n"))
+    found = settings(maps_of(tmp_path, models=("CLIP",), hows=hows, grids=("4x4", "8x8", "16x16")))
+    regions = {name: {m.row.regions for m in them} for name, them in found.items()}
+    everywhere = {"4x4", "8x8", "16x16"}
+    # All three also have 512 evaluations in common.
+    assert regions == dict.fromkeys(("odd-gp 512", "odd-gp 2n", "odd-gp 8n", "odd-gp 32n"), everywhere)
+    two = settings(maps_of(tmp_path, models=("CLIP",), hows=hows, grids=("4x4", "8x8")))
+    both = {name for name, them in two.items() if {m.row.regions for m in them} == {"4x4", "8x8"}}
+    assert both == set(two) == {"odd-gp 128", "odd-gp 512", "odd-gp 2n", "odd-gp 8n", "odd-gp 32n"}
+    one = settings(maps_of(tmp_path, models=("CLIP",), hows=hows, grids=("4x4",)))
+    assert set(one) == {"odd-gp 32", "odd-gp 128", "odd-gp 512"}
+
+
+def test_exact_maps_meet_every_seed_and_sampled_ones_their_own(tmp_path: Path) -> None:
+    hows = (How(), *(How("odd-gp", 100, seed, 0.3) for seed in (0, 1, 2)))
+    maps = maps_of(tmp_path, models=("CLIP",), hows=hows, grids=("3x3", "5x5"), stimuli=3)
+    exact = [m for m in maps if m.row.regions == "3x3" and m.exact]
+    fine, coarse = ([m for m in maps if m.row.regions == grid and not m.exact] for grid in ("5x5", "3x3"))
+    for found in (pairs(exact, fine), pairs(fine, exact)):
+        assert [len(them) for them in found.values()] == [3, 3, 3]
+    for them in pairs(coarse, fine).values():
+        assert sorted((one.row.seed, other.row.seed) for one, other in them) == [(0, 0), (1, 1), (2, 2)]
+
+
+def test_the_best_maps_are_chosen_where_any_model_lacks_the_others(tmp_path: Path) -> None:
+    hows = (How(), How("odd-gp", 100, 0, 0.1))
+
+    def lost(row: Row) -> bool:
+        return row.model == "FLAVA" and row.regions == "3x3" and row.estimator == "odd-gp"
+
+    found = across_grids(maps_of(tmp_path, hows=hows, grids=("3x3", "5x5"), missing=lost))
+    assert {(pair.setting, pair.model) for pair in found} == {
+        (BEST, "CLIP"),
+        (BEST, "FLAVA"),
+        ("odd-gp 100", "CLIP"),
+    }
+
+
+def test_what_differs_by_rounding_alone_ties(tmp_path: Path) -> None:
+    def alike(model: str, stimulus: str, grid: Grid, background: str) -> np.ndarray:
+        noise = np.random.default_rng([int(stimulus[1:]), len(background)]).integers(0, 2, grid.n_players)
+        return np.where(noise, 1.0, np.nextafter(1.0, 2.0))
+
+    def cancelling(model: str, stimulus: str, grid: Grid, background: str) -> np.ndarray:
+        cells = np.random.default_rng(int(stimulus[1:])).normal(size=(grid.rows // 2, grid.cols // 2))
+        return np.kron(cells, [[0.1, 0.2], [0.3, -0.6]]).ravel()
+
+    for found in (
+        across_grids(maps_of(tmp_path, models=("CLIP",), values=alike)),
+        across_backgrounds(
+            maps_of(tmp_path, models=("CLIP",), values=alike, backgrounds=("blur", "mean"), grids=("3x3",))
+        ),
+    ):
+        [pair] = found
+        assert pair.agreement.rank.mean is None and pair.agreement.rank_signed.mean is None
+    [pair] = across_grids(
+        maps_of(
+            tmp_path,
+            models=("CLIP",),
+            values=cancelling,
+            grids=("6x6", "12x12"),
+            hows=(How("leverage", 100),),
+        )
+    )
+    assert pair.agreement.rank_signed.mean is None and pair.agreement.cosine_signed.mean is None
+    assert pair.agreement.rank.stimuli == 6
+
+
 def test_the_best_maps_are_exact_ones_then_those_of_most_evaluations(tmp_path: Path) -> None:
     hows = (How(), How("odd-gp", 64, 0, 0.2), How("odd-gp", 100, 0, 0.1), How("occlusion"))
     maps = maps_of(tmp_path, models=("CLIP",), hows=hows, grids=("3x3", "5x5"))
@@ -129,7 +200,7 @@ def test_errors_are_against_the_exact_values_of_the_same_question(tmp_path: Path
     # phi of a 3x3 cell sums 16 standard normal numbers; errors have standard deviations 0.2 and 0.1.
     for budget, sigma in ((64, 0.2), (72, 0.1)):
         error = found[budget]
-        assert error.relative_error.mean == pytest.approx(sigma**2 / 16, rel=0.35)
+        assert error.relative_squared_error.mean == pytest.approx(sigma**2 / 16, rel=0.35)
         assert error.coverage.mean == pytest.approx(0.95, abs=0.04)
         assert error.rank.mean is not None and error.rank.mean > 0.9
     exact = {m.row.stimulus: m.values for m in maps if m.exact}
@@ -137,7 +208,42 @@ def test_errors_are_against_the_exact_values_of_the_same_question(tmp_path: Path
     by_hand = sum(np.sum((m.values - exact[m.row.stimulus]) ** 2) for m in own) / sum(
         np.sum(exact[m.row.stimulus] ** 2) for m in own
     )
-    assert found[72].relative_error.mean == pytest.approx(by_hand)
+    assert found[72].relative_squared_error.mean == pytest.approx(by_hand)
+
+
+def test_numbers_undefined_for_one_seed_leave_those_of_others(tmp_path: Path) -> None:
+    hows = (How(), *(How("odd-gp", 64, seed, 0.1) for seed in (0, 1)))
+    maps = maps_of(tmp_path, models=("CLIP",), hows=hows, grids=("3x3",), stimuli=5)
+    spoilt = [
+        replace(m, values=np.zeros(9), standard_error=None)
+        if m.row.seed == 1 and m.row.stimulus == "s0"
+        else m
+        for m in maps
+    ]
+    [error] = estimator_errors(spoilt)
+    assert (error.rank.stimuli, error.coverage.stimuli, error.seeds) == (5, 5, 2)
+
+
+def test_other_values_are_compared_but_called_what_they_are(tmp_path: Path) -> None:
+    hows = (How(), How("occlusion", 11, 0, 0.1), How("odd-gp", 64, 0, 0.2))
+    found = estimator_errors(maps_of(tmp_path, models=("CLIP",), hows=hows, grids=("3x3",)))
+    assert {error.estimator: error.kind for error in found} == {
+        "occlusion": "occlusion values",
+        "odd-gp": "Shapley values",
+    }
+
+
+def test_multiples_on_label_maps_are_one_budget(tmp_path: Path) -> None:
+    hows = (How(), How("odd-gp", "8n", 0, 0.1))
+    grids = [("1x8", "s0"), ("3x3", "s1"), ("2x5", "s2"), ("3x3", "s3")]
+    maps = [
+        replace(m, grid=None, row=replace(m.row, regions="labels"))
+        for m in maps_of(tmp_path, models=("CLIP",), hows=hows, grids=("1x8", "3x3", "2x5"))
+        if (m.row.regions, m.row.stimulus) in grids
+    ]
+    [error] = estimator_errors(maps)
+    assert (error.budget, error.n_players, error.evaluations) == ("8n", 9, 72)
+    assert error.rank.stimuli == 4
 
 
 def test_costs_count_what_was_computed_once(tmp_path: Path) -> None:
@@ -149,6 +255,9 @@ def test_costs_count_what_was_computed_once(tmp_path: Path) -> None:
         ("3x3", 4, 512),
     ]
     assert twice[1].total_seconds == pytest.approx(4 * twice[1].seconds)  # type: ignore[operator]
+    partly = costs([replace(m, seconds=None) if m.row.stimulus == "s1" else m for m in maps])
+    assert [cost.total_seconds for cost in partly] == [None, None]
+    assert [cost.seconds for cost in partly] == pytest.approx([4e-3, 9e-3])
 
 
 def test_constant_maps_have_no_agreement_and_few_stimuli_no_interval(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_findings_are_those_of_the_numbers(page: SweepPage, sweep: Sweep) -> Non
     assert f"least alike on {worst}, with {coefficient(means[worst], 2)}." in grids
     closest = min(
         (error for error in sweep.errors if error.regions == "4x4"),
-        key=lambda error: error.relative_error.mean or 1.0,
+        key=lambda error: error.relative_squared_error.mean or 1.0,
     )
     assert f"{closest.estimator} at {closest.budget} evaluations comes closest" in errors
     assert "between blur and mean" in backgrounds and "on 2x2" in cost

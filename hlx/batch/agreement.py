@@ -28,8 +28,8 @@ RESAMPLES = 1_999
 """Of the bootstrap intervals of means."""
 
 DIGITS = 12
-"""Decimal digits that are kept of resampled maps over their largest value: the parts into which a cell is
-divided are equal, and must tie when they are ranked."""
+"""Decimal digits that are kept of maps over their largest value: what differs by rounding alone, as the equal
+parts of a cell and the values of players who are alike do, is to tie when it is ranked."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class GridAgreement:
-    """Maps of one model on two grids, `first` before `second` in the study; `common` is where they met."""
+    """Maps of one model on two grids, of which `first` is the coarser; `common` is where they met."""
 
     model: str
     background: str
@@ -105,14 +105,16 @@ def across_grids(maps: Sequence[StudyMap], common: Common = "coarser") -> list[G
     ----------
     common : "coarser" compares on the fewer rows and the fewer columns of the two grids. Neither map is then
         asked for detail that it cannot have: of nested grids the finer one's values are summed within the
-        coarser one's cells, and a model whose pixels act each for itself agrees perfectly. On a finer grid,
-        the equal parts of coarse cells make ties, and mere resolution counts as disagreement. Its price is
+        coarser one's cells, and phi of a model whose pixels act each for itself agrees perfectly. (|phi| need
+        not: within a coarse cell phi of both signs cancels.) On a finer grid, the equal parts of coarse cells
+        make ties, and mere resolution counts as disagreement. Its price is
         that pairs are compared on different numbers of cells, and a 2x2 grid ranks but four; "finest", of the
         study's rows and of its columns, or a grid of one's own compares all pairs alike.
 
     Returns
     -------
-    In the study's order. Pairs without a common stimulus, or whose common grid has a single cell, are absent.
+    By setting, model and background in the study's order, then from coarse to fine. Pairs without a common
+    stimulus, or whose common grid has a single cell, are absent.
     """
     on_grids = [m for m in maps if m.grid is not None]
     if not on_grids:
@@ -154,7 +156,7 @@ def across_backgrounds(maps: Sequence[StudyMap]) -> list[BackgroundAgreement]:
             for first, second in combinations(backgrounds, 2):
                 matched = pairs(backgrounds[first], backgrounds[second])
                 if matched:
-                    agreement = _agreement(matched, _as_they_are, _as_they_are)
+                    agreement = _agreement(matched, rounded, rounded)
                     found.append(BackgroundAgreement(model, regions, setting, first, second, agreement))
     return found
 
@@ -186,7 +188,7 @@ def _agreement(
         one, other = (np.stack([them[i].values for i in chosen]) for them in (firsts, seconds))
         numbers[:, chosen] = _numbers(one, other, bring, bring_other)
     rank, rank_signed, cos, cos_signed = (
-        mean_over_stimuli(_mean_by(stimulus, them, len(matched))) for them in numbers
+        mean_over_stimuli(mean_by(stimulus, them, len(matched))) for them in numbers
     )
     return Agreement(rank, rank_signed, cos, cos_signed)
 
@@ -206,7 +208,7 @@ def _numbers(
     )
 
 
-def _mean_by(
+def mean_by(
     group: np.ndarray, values: Float64[np.ndarray, " m"], count: int
 ) -> Float64[np.ndarray, " count"]:
     """Means of what is defined by group; NaN where nothing is."""
@@ -218,15 +220,19 @@ def _mean_by(
 
 def _on_grid(source: Grid, target: Grid) -> Bring:
     def bring(values: Float64[np.ndarray, "m n"]) -> Float64[np.ndarray, "m k"]:
-        found = resample(values, source, target)
-        largest = np.abs(found).max(axis=1, keepdims=True)
-        return np.round(found / np.where(largest == 0, 1.0, largest), DIGITS)
+        # Where values cancel, what rounding leaves of them is small beside what they were.
+        sizes = resample(np.abs(values), source, target)
+        return rounded(resample(values, source, target), sizes)
 
     return bring
 
 
-def _as_they_are(values: Float64[np.ndarray, "m n"]) -> Float64[np.ndarray, "m n"]:
-    return values
+def rounded(
+    maps: Float64[np.ndarray, "m n"], sizes: Float64[np.ndarray, "m n"] | None = None
+) -> Float64[np.ndarray, "m n"]:
+    """Maps over their largest value, or the largest of `sizes`, to DIGITS: for ranks and cosines."""
+    largest = np.abs(maps if sizes is None else sizes).max(axis=1, keepdims=True)
+    return np.round(maps / np.where(largest == 0, 1.0, largest), DIGITS)
 
 
 def _fineness(grid: Grid | None) -> tuple[int, int]:

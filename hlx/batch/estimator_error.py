@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from hlx.batch.agreement import RESAMPLES, Mean, mean_over_stimuli
-from hlx.batch.study_maps import StudyMap, grouped
+from hlx.batch.agreement import RESAMPLES, Mean, mean_by, mean_over_stimuli, rounded
+from hlx.batch.study_maps import StudyMap, by_budget, grouped
 from hlx.bench.measures import covered, precision_at
 from hlx.estimators import Estimate
 from hlx.inference import FEWEST_STIMULI
@@ -31,9 +31,11 @@ class EstimatorError:
     Attributes
     ----------
     n_players, evaluations : regions of a map and distinct coalitions, on average.
+    budget : a number, or of label maps a multiple of the number of regions ("8n"), as `by_budget` says.
+    kind : what the estimator's values are: "Shapley values", or what is merely compared with them.
     seeds : how many.
-    relative_error : squared errors summed over players and stimuli, over the squared exact values so summed:
-        a mean of ratios would hang on the stimuli of which the model sees next to nothing.
+    relative_squared_error : squared errors summed over players and stimuli, over the squared exact values so
+        summed: a mean of ratios would hang on the stimuli of which the model sees next to nothing.
     rank : Spearman's correlation with the exact values, signed.
     precision : share of the `top` largest |phi| that are among as many largest estimated.
     coverage : share of players whose 95% interval holds the exact value; undefined without standard errors.
@@ -44,11 +46,12 @@ class EstimatorError:
     n_players: float
     background: str
     estimator: str
-    budget: int | None
+    budget: int | str | None
     tolerance: float | None
+    kind: str
     evaluations: float
     seeds: int
-    relative_error: Mean
+    relative_squared_error: Mean
     rank: Mean
     precision: Mean
     coverage: Mean
@@ -67,7 +70,7 @@ class Cost:
     n_players, evaluations : regions of a map and its distinct coalitions, on average.
     seconds : of a map, the median, which leaves compilation to the first; None where not known. What an
         image's maps took together is shared out equally among them, so that estimators cannot be told apart.
-    total_seconds : of all `units`.
+    total_seconds : of all `units`; None where that of any is not known.
     units : maps computed; stimuli with the same texts and image share one.
     """
 
@@ -84,7 +87,7 @@ class Cost:
         return asdict(self)
 
 
-def way_of(error: EstimatorError) -> tuple[str, int | None, float | None]:
+def way_of(error: EstimatorError) -> tuple[str, int | str | None, float | None]:
     """Estimator, budget and tolerance."""
     return error.estimator, error.budget, error.tolerance
 
@@ -98,12 +101,13 @@ def estimator_errors(maps: Sequence[StudyMap]) -> list[EstimatorError]:
     estimates = [m for m in maps if not m.exact and _question(m) in truth]
     groups = grouped(
         estimates,
-        lambda m: (
-            (m.row.model, m.row.regions, m.row.background),
-            (m.row.estimator, m.row.budget, m.row.tolerance),
-        ),
+        lambda m: ((m.row.model, m.row.regions, m.row.background), (m.row.estimator, m.row.tolerance)),
     )
-    return [_error(them, [truth[_question(m)] for m in them]) for them in groups.values()]
+    return [
+        _error(them, budget, [truth[_question(m)] for m in them])
+        for own in groups.values()
+        for budget, them in by_budget(own).items()
+    ]
 
 
 def costs(maps: Sequence[StudyMap]) -> list[Cost]:
@@ -116,24 +120,25 @@ def _question(m: StudyMap) -> tuple[str, str, str, str]:
     return m.row.model, m.row.regions, m.row.background, m.row.stimulus
 
 
-def _error(maps: Sequence[StudyMap], truth: Sequence[Float64[np.ndarray, " _"]]) -> EstimatorError:
+def _error(
+    maps: Sequence[StudyMap], budget: int | str | None, truth: Sequence[Float64[np.ndarray, " _"]]
+) -> EstimatorError:
     first = maps[0].row
     numbers = np.array([_numbers(m, exact) for m, exact in zip(maps, truth, strict=True)]).T
-    _, stimulus = np.unique([m.row.stimulus for m in maps], return_inverse=True)
-    seeds = np.bincount(stimulus)
-    # A stimulus's seeds have the same truth, so that its numbers are defined together.
-    squares, sizes, rank, precision, coverage = (np.bincount(stimulus, them) / seeds for them in numbers)
+    names, stimulus = np.unique([m.row.stimulus for m in maps], return_inverse=True)
+    squares, sizes, rank, precision, coverage = (mean_by(stimulus, them, len(names)) for them in numbers)
     return EstimatorError(
         model=first.model,
         regions=first.regions,
         n_players=_mean([m.n_players for m in maps]),
         background=first.background,
         estimator=first.estimator,
-        budget=first.budget,
+        budget=budget,
         tolerance=first.tolerance,
+        kind=maps[0].kind,
         evaluations=_mean([m.n_evaluations for m in maps]),
         seeds=len({m.row.seed for m in maps}),
-        relative_error=_ratio(squares, sizes),
+        relative_squared_error=_ratio(squares, sizes),
         rank=mean_over_stimuli(rank),
         precision=mean_over_stimuli(precision),
         coverage=mean_over_stimuli(coverage),
@@ -146,7 +151,7 @@ def _numbers(m: StudyMap, exact: Float64[np.ndarray, " n"]) -> tuple[float, ...]
     return (
         float(np.sum((m.values - exact) ** 2)),
         float(np.sum(exact**2)),
-        float(rank_correlation(m.values[None], exact[None])[0]),
+        float(rank_correlation(rounded(m.values[None]), rounded(exact[None]))[0]),
         float(precision_at(top(m.n_players), m.values, exact)),
         float(covered(estimate, exact, LEVEL)),
     )
@@ -185,6 +190,6 @@ def _cost(maps: Sequence[StudyMap]) -> Cost:
         n_players=_mean([m.n_players for m in maps]),
         evaluations=_mean([m.n_evaluations for m in maps]),
         seconds=float(np.median(seconds)) if seconds else None,
-        total_seconds=float(np.sum(seconds)) if seconds else None,
+        total_seconds=float(np.sum(seconds)) if len(seconds) == len(maps) else None,
         units=len(maps),
     )

@@ -31,10 +31,11 @@ def resample(
     -------
     (..., k) with the same sums; the same values where `source` is `target`.
     """
+    maps = source.to_map(values)
     if source == target:
         return values.copy()
     down, across = shares(source.rows, target.rows), shares(source.cols, target.cols)
-    resampled = down @ source.to_map(values) @ across.T
+    resampled = down @ maps @ across.T
     return resampled.reshape(*values.shape[:-1], target.n_players)
 
 

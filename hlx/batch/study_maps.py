@@ -11,7 +11,7 @@ from jaxtyping import Float64
 
 from hlx.batch.merged import StudyResults
 from hlx.batch.rows import Row
-from hlx.estimators import EXACT
+from hlx.estimators import ESTIMATORS, EXACT
 from hlx.regions import Grid
 
 BEST = "best available"
@@ -77,26 +77,39 @@ def distinct(versions: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
 def settings(maps: Sequence[StudyMap]) -> dict[str, list[StudyMap]]:
     """Maps by what estimated them in the same way on different regions: estimator, budget and tolerance.
 
-    Budgets are the same as numbers ("odd-gp 172") or as multiples of the number of regions ("odd-gp 8n"),
-    whichever more regions share; seeds play no part. Where no setting has all regions, there is also `BEST`,
-    which comes first.
+    Budgets are as `by_budget` has them ("odd-gp 172", "odd-gp 8n"); seeds play no part. Where no setting has
+    all that a study has maps of, each model on its regions and backgrounds, there is also `BEST`, which comes
+    first.
     """
     found: dict[str, list[StudyMap]] = {}
     for (name, tolerance), own in grouped(maps, lambda m: (m.row.estimator, m.row.tolerance)).items():
-        ending = "" if tolerance is None else f", tolerance {tolerance:g}"
-        absolute = grouped(own, lambda m: m.row.budget)
-        shared = {budget: them for budget, them in absolute.items() if len(_regions(them)) > 1}
-        alone = [m for m in own if m.row.budget not in shared]
-        factors = {factor for m in alone if (factor := _factor(m)) is not None}
-        scaled = {factor: [m for m in own if _factor(m) == factor] for factor in sorted(factors)}
-        scaled = {factor: them for factor, them in scaled.items() if len(_regions(them)) > 1}
-        # What agrees with no other regions is a setting of its own.
-        lonely = [m for m in alone if _factor(m) not in scaled]
-        for budget, them in (shared | grouped(lonely, lambda m: m.row.budget)).items():
+        ending = "" if tolerance is None else f", tolerance {tolerance}"
+        for budget, them in by_budget(own).items():
             found[f"{name}{'' if budget is None else f' {budget}'}{ending}"] = them
-        found |= {f"{name} {factor}n{ending}": them for factor, them in scaled.items()}
-    if not any(len(_regions(them)) == len(_regions(maps)) for them in found.values()):
+    if not any(_places(them) == _places(maps) for them in found.values()):
         found = {BEST: best(maps), **found}
+    return found
+
+
+def by_budget(maps: Sequence[StudyMap]) -> dict[int | str | None, list[StudyMap]]:
+    """Maps of one estimator by budgets, as numbers (172) and as multiples of the number of regions ("8n").
+
+    Each is there that is shared by as many regions, for one of its maps at least, as the other that this map
+    has; multiples only where there are several. It has all maps of that number or multiple then.
+    """
+    numbers = grouped(maps, lambda m: m.row.budget)
+    multiples = grouped((m for m in maps if _factor(m) is not None), _factor)
+    sharing = {budget: len(_regions(them)) for budget, them in numbers.items()}
+    scaling = {factor: len(_regions(them)) for factor, them in multiples.items()}
+    found: dict[int | str | None, list[StudyMap]] = {
+        budget: them
+        for budget, them in numbers.items()
+        if any(sharing[budget] >= scaling.get(_factor(m), 0) for m in them)
+    }
+    for factor in sorted(factor for factor in multiples if factor is not None):
+        them = multiples[factor]
+        if scaling[factor] > 1 and any(scaling[factor] >= sharing[m.row.budget] for m in them):
+            found[f"{factor}n"] = them
     return found
 
 
@@ -120,14 +133,17 @@ def best(maps: Sequence[StudyMap]) -> list[StudyMap]:
 def pairs(
     first: Sequence[StudyMap], second: Sequence[StudyMap]
 ) -> Mapping[str, list[tuple[StudyMap, StudyMap]]]:
-    """By stimulus the pairs of maps to compare: of each seed that both have, else all with all."""
+    """By stimulus the pairs of maps to compare: where both are sampled of each seed that both have, else all.
+
+    Exact maps, and those of estimators that draw nothing, are of no seed, whatever their rows say.
+    """
     others = grouped(second, lambda m: m.row.stimulus)
     found = {}
     for stimulus, own in grouped(first, lambda m: m.row.stimulus).items():
         every = [(one, other) for one in own for other in others.get(stimulus, [])]
         same = [(one, other) for one, other in every if one.row.seed == other.row.seed]
         if every:
-            found[stimulus] = same or every
+            found[stimulus] = same if same and all(_drawn(m) for pair in every for m in pair) else every
     return found
 
 
@@ -148,6 +164,16 @@ def _map(results: StudyResults, row: Row) -> StudyMap:
         v_all=record["v_all"],
         versions=record["versions"],
     )
+
+
+def _drawn(m: StudyMap) -> bool:
+    """Whether another seed would have given another map."""
+    return not m.exact and ESTIMATORS[m.row.estimator].random
+
+
+def _places(maps: Iterable[StudyMap]) -> set[tuple[str, str, str, int]]:
+    """What there are maps of: models on regions under backgrounds."""
+    return {(m.row.model, m.row.background, m.row.regions, m.n_players) for m in maps}
 
 
 def _regions(maps: Iterable[StudyMap]) -> set[tuple[str, int]]:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from hlx.batch.agreement import BackgroundAgreement, GridAgreement
-from hlx.batch.estimator_error import way_of
+from hlx.batch.estimator_error import EstimatorError, way_of
 from hlx.batch.study_maps import grouped
 from hlx.batch.sweep import Sweep
+from hlx.estimators import EXACT
 from hlx.report.numbers import coefficient, listed, percent
 from hlx.wording import counted, stimuli_counted
 
@@ -89,13 +90,19 @@ def _grids(sweep: Sweep) -> str:
 
 
 def _errors(sweep: Sweep) -> str:
-    """The closest estimator on the finest regions that have exact values."""
-    known = [error for error in sweep.errors if error.relative_error.mean is not None]
+    """The closest estimator of Shapley values on the finest regions that have exact ones."""
+    known = [
+        error
+        for error in sweep.errors
+        if error.kind == EXACT.estimates and error.relative_squared_error.mean is not None
+    ]
     if not known:
         return ""
     finest = max(known, key=lambda error: error.n_players).regions
     ways = grouped([error for error in known if error.regions == finest], way_of)
-    means = {way: mean_of(them, lambda error: error.relative_error.mean) for way, them in ways.items()}
+    means = {
+        way: mean_of(them, lambda error: error.relative_squared_error.mean) for way, them in ways.items()
+    }
     best = min(means, key=lambda way: means[way] or 0.0)
     rank = mean_of(ways[best], lambda error: error.rank.mean)
     evaluations = mean_of(ways[best], lambda error: error.evaluations)
@@ -142,3 +149,7 @@ def _cost(sweep: Sweep) -> str:
 
 def _rank(pair: GridAgreement) -> float | None:
     return pair.agreement.rank.mean
+
+
+def _squared(error: EstimatorError) -> float | None:
+    return error.relative_squared_error.mean

@@ -194,6 +194,6 @@ def _points(errors: list[EstimatorError]) -> list[tuple[float, float, float | No
     return sorted(
         (error.evaluations, them.mean, them.low, them.high)
         for error in errors
-        for them in [error.relative_error]
+        for them in [error.relative_squared_error]
         if them.mean
     )

@@ -7,6 +7,7 @@ from hlx.batch.estimator_error import way_of
 from hlx.batch.study_maps import grouped
 from hlx.batch.sweep import Sweep
 from hlx.batch.sweep_findings import main_setting, mean_of, seconds
+from hlx.estimators import EXACT
 from hlx.report.numbers import coefficient, interval, number, percent
 from hlx.report.tables import Cell, Column, Table, digits, model_cell, plain, text, whole
 
@@ -42,7 +43,7 @@ def error_table(sweep: Sweep) -> Table:
         Column("Estimator", left=True),
         Column("budget"),
         Column("evaluations", "distinct coalitions, on average"),
-        Column("relative error", "squared error over squared values"),
+        Column("squared error", "over squared values"),
         Column("rank", "Spearman's correlation with the exact values"),
         Column("precision", "share of the largest fourth of |phi| that is among as many largest estimates"),
         Column("coverage", "share of players whose 95% interval holds the exact value"),
@@ -54,10 +55,10 @@ def error_table(sweep: Sweep) -> Table:
         rows.append(
             [
                 text(regions),
-                text(name if tolerance is None else f"{name}, tolerance {tolerance:g}"),
-                _count(budget),
+                text(_estimator(name, tolerance, errors[0].kind)),
+                text(budget) if isinstance(budget, str) else _count(budget),
                 plain(mean_of(errors, lambda error: error.evaluations), whole),
-                plain(mean_of(errors, lambda error: error.relative_error.mean), digits(number, 4)),
+                plain(mean_of(errors, lambda error: error.relative_squared_error.mean), digits(number, 4)),
                 plain(mean_of(errors, lambda error: error.rank.mean), digits(coefficient, 3)),
                 plain(mean_of(errors, lambda error: error.precision.mean), TWO),
                 plain(mean_of(errors, lambda error: error.coverage.mean), percent),
@@ -130,6 +131,12 @@ def missing_table(sweep: Sweep) -> Table:
         numbers = (model.asked, model.missing, failed, model.missing - failed)
         rows.append([model_cell(model.model, sweep.labels.index(model.model)), *map(_count, numbers)])
     return Table("Maps that the study asked for and does not have.", columns, rows)
+
+
+def _estimator(name: str, tolerance: float | None, kind: str) -> str:
+    """Its name, with what it estimates if that is not Shapley values."""
+    named = name if kind == EXACT.estimates else f"{name} ({kind})"
+    return named if tolerance is None else f"{named}, tolerance {tolerance}"
 
 
 def _agreement_columns() -> list[Column]:
