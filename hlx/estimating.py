@@ -215,33 +215,40 @@ def spend(
 ) -> list[Found]:
     """Run an estimator on every column of values that `evaluations` gives, (m,) or (m, k).
 
-    With a tolerance in rounds, until it is reached in all columns or the budget is spent. `planned` gives the
-    plans, where they are kept from one game to the next.
+    With a tolerance in rounds, for each column until its own is reached or the budget is spent: what is found
+    in one game hangs on no other. `planned` gives the plans, where they are kept from one game to the next.
     """
     estimator, tolerance = request.estimator, request.tolerance
-    reached = True
+    latest: dict[int, Found] = {}
+    reached: set[int] = set()
     for most in request.rounds(n):
         plan = planned(estimator, n, most, request.seed, regions)
         values = np.asarray(evaluations(plan.coalitions), np.float64)
         columns = np.ascontiguousarray(values.reshape(len(plan.coalitions), -1).T)
+        games = [game for game in range(len(columns)) if game not in reached]
         if isinstance(plan, ExactPlan):
-            return estimate_table(columns)
-        found = solve(plan, columns, estimator.name)
-        reached = tolerance is None or bool((relative_errors(found) <= tolerance).all())
-        if reached:
+            latest |= zip(games, estimate_table(columns[games]), strict=True)
+            return [latest[game] for game in range(len(columns))]
+        found = solve(plan, columns[games], estimator.name)
+        for i, game in enumerate(games):
+            v_none, v_all = columns[game, [0, -1]].tolist()
+            latest[game] = Found(_game(found, i), v_all, v_none, len(plan.coalitions), estimator.name)
+        if tolerance is None:
             break
-    if not reached:
-        worst = relative_errors(found).max()
+        errors = relative_errors(found)
+        reached |= {game for game, error in zip(games, errors, strict=True) if error <= tolerance}
+        if len(reached) == len(columns):
+            break
+    if tolerance is not None and len(reached) < len(columns):
+        worst = errors.max()
         told = "are not known" if np.isinf(worst) else f"reach {worst:.2g} of the values' range"
+        where = f" in {len(columns) - len(reached)} of {len(columns)} games" if len(columns) > 1 else ""
         warnings.warn(
             f"{estimator.name}: the tolerance of {tolerance:g} was not reached with {len(plan.coalitions):,} "
-            f"evaluations: standard errors {told}",
+            f"evaluations{where}: standard errors {told}",
             stacklevel=3,
         )
-    return [
-        Found(_game(found, i), float(column[-1]), float(column[0]), len(column), estimator.name)
-        for i, column in enumerate(columns)
-    ]
+    return [latest[game] for game in range(len(columns))]
 
 
 def solve(plan: Plan, values: Float64[np.ndarray, "g m"], name: str) -> Estimate:

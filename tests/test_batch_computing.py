@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from hlx.batch import computing
 from hlx.batch.computing import compute
 from hlx.batch.preparing import Preparer, load_planned
 from hlx.batch.results import UnitResult, content_hash_of
@@ -145,6 +147,32 @@ def test_only_what_cannot_be_computed_fails(tmp_path: Path, images: list[Path]) 
     assert {unit for failure in failures for unit in failure.units} == bad
     assert {result.unit for result in results} == {unit.id for unit in item.units} - bad
     assert all("NaN or infinite" in failure.reason and "\n" not in failure.reason for failure in failures)
+
+
+def test_an_error_of_any_kind_fails_only_what_it_concerns(
+    model: PlannedModel, loaded: Loaded, images: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = item_of(
+        model, planned_image(images[0]), CAPTIONS, [request("leverage", 20), request("kernel", 20)]
+    )
+    prepared = Preparer().prepare(loaded, model, item)
+    raised: Exception = np.linalg.LinAlgError("singular")
+    planned = computing._planned
+
+    def failing(estimator: Any, *rest: Any) -> Any:
+        if estimator.name == "kernel":
+            raise raised
+        return planned(estimator, *rest)
+
+    monkeypatch.setattr(computing, "_planned", failing)
+    results, failures = compute(loaded, model, item, prepared)
+    good = {unit.id for unit in item.units if unit.request.estimator.name == "leverage"}
+    assert {result.unit for result in results} == good
+    assert {failure.reason for failure in failures} == {"LinAlgError: singular"}
+    # Smaller parts would not help against these.
+    raised = MemoryError()
+    with pytest.raises(MemoryError):
+        compute(loaded, model, item, prepared)
 
 
 def test_images_and_weights_that_changed_since_the_plan(

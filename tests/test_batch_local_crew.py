@@ -187,6 +187,42 @@ def test_a_model_that_does_not_fit_beside_the_last_is_loaded_after_it(
     assert len(hashes(found)) == 2 and refused == ["two"]
 
 
+def test_a_model_that_waits_for_room_does_not_keep_a_crew_from_stopping(
+    models: list[PlannedModel], images: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computing, refused, go_on = threading.Event(), threading.Event(), threading.Event()
+    load = local_crew.load_planned
+
+    def full(model: PlannedModel, devices: Any) -> Any:
+        if model.label == "two":
+            refused.set()
+            raise RuntimeError("RESOURCE_EXHAUSTED: out of memory")
+        return load(model, devices)
+
+    def slow(*what: Any) -> Any:
+        computing.set()
+        go_on.wait(60)
+        return compute(*what)
+
+    monkeypatch.setattr(local_crew, "load_planned", full)
+    monkeypatch.setattr(local_crew, "compute", slow)
+    monkeypatch.setattr(local_crew, "AHEAD", 4)
+    plan = plan_of(models, images[:2])
+    crew = local_crew.LocalCrew(plan, "cpu")
+    for worker in crew._workers:
+        worker._ahead = 4  # as after items that were short
+    first = [item for item in plan.items if item.model == 0][:3]
+    for item in (*first, plan.items[-1]):
+        crew.submit(item)
+    assert computing.wait(60) and refused.wait(60)
+    assert crew.stop() >= 1
+    closing = threading.Thread(target=crew.close, daemon=True)
+    closing.start()
+    go_on.set()
+    closing.join(30)
+    assert not closing.is_alive()
+
+
 def test_images_are_prepared_while_the_device_computes(
     models: list[PlannedModel], images: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

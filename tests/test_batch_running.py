@@ -137,7 +137,11 @@ def test_models_alike_are_computed_once(tmp_path: Path) -> None:
     crew = FakeCrew(results_of(plan))
     summary = run(twice, crew)
     assert len(crew.computed) == len(plan.items) and summary.done == len(results_of(plan))
-    assert len(kept(twice)) == summary.done
+    # None of them was there before, whoever else will have it.
+    assert len(kept(twice)) == summary.done and summary.before == 0
+    failing = {unit.id: "no" for item in twice.items for unit in item.units}
+    again = run(replace(twice, study=replace(twice.study, output=tmp_path / "b")), FakeCrew([], failing))
+    assert (again.before, again.done, again.failures) == (0, 0, len(results_of(plan)))
 
 
 @given(n=st.integers(1, 5), images=st.integers(1, 7), models=st.integers(1, 2))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import hlx
 from hlx.errors import InputError, NonFiniteScoreError
-from hlx.estimating import Request, relative_errors, requests
+from hlx.estimating import Request, relative_errors, requests, spend
 from hlx.estimators import ESTIMATORS, Estimate, get_estimator
 from hlx.evaluations import RememberingGame
 from tests.unchecked import said_of
@@ -82,6 +82,32 @@ def test_rounds_end_at_the_tolerance_and_pay_once(name: str) -> None:
     assert made.standard_error.max() <= 0.02 * np.ptp(made.values)
     coarse = hlx.estimate(game, n, name, tolerance=0.2)
     assert coarse.n_evaluations <= made.n_evaluations
+
+
+@pytest.mark.parametrize("name", SURE)
+def test_each_game_ends_its_own_rounds(name: str) -> None:
+    """What is found in one game must not hang on the company in which it was asked for."""
+    n = 12
+    tables = np.stack([table_of(n), (np.arange(1 << n)[:, None] >> np.arange(n) & 1) @ np.arange(float(n))])
+    tables[1] += 1e-3 * table_of(n, 1)
+    request = Request(get_estimator(name), 600, tolerance=0.05)
+    ids = 1 << np.arange(n)
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")
+        together = spend(request, lambda rows: tables[:, rows @ ids].T, n, None)
+        alone = [spend(request, lambda rows, t=table: t[rows @ ids], n, None)[0] for table in tables]
+    for one, other in zip(together, alone, strict=True):
+        assert one.n_evaluations == other.n_evaluations
+        np.testing.assert_allclose(one.estimate.values, other.estimate.values, atol=1e-12)
+        assert (one.v_all, one.v_none, one.estimator) == (other.v_all, other.v_none, other.estimator)
+    assert together[0].n_evaluations > together[1].n_evaluations
+
+
+def test_games_that_do_not_reach_the_tolerance_are_counted() -> None:
+    tables = np.stack([table_of(10), np.zeros(1 << 10)])
+    request = Request(get_estimator("leverage"), 200, tolerance=1e-9)
+    with pytest.warns(UserWarning, match=r"with 200 evaluations in 1 of 2 games: standard errors reach 0\."):
+        spend(request, lambda rows: tables[:, rows @ (1 << np.arange(10))].T, 10, None)
 
 
 def test_a_tolerance_out_of_reach_is_said() -> None:

@@ -13,7 +13,6 @@ import numpy as np
 from hlx.batch.preparing import Prepared
 from hlx.batch.results import Failure, UnitResult, failure_of, reason_of
 from hlx.batch.units import Asked, Item, PlannedModel, Unit, unit_identity
-from hlx.errors import HlxError
 from hlx.estimating import Found, Request
 from hlx.estimators import Estimator, Plan, make_plan
 from hlx.explaining import answer, made_with
@@ -22,6 +21,9 @@ from hlx.regions import Regions
 
 MOST_KEPT = 4096
 """Plans of larger budgets are made anew: they are large, and take little beside their evaluations."""
+
+BROKEN = ("JaxRuntimeError", "XlaRuntimeError", "AcceleratorError")
+"""Errors of a device, after which a process may compute nothing any more."""
 
 Pair = tuple[str, str | None]
 
@@ -33,7 +35,8 @@ def compute(
 
     All units share the image's vectors. The batches depend on the item alone, so that the same kind of device
     finds the same bits whenever and wherever the item is computed. Where something fails, NaN in one score
-    say, the item is computed in smaller parts, so that only the units fail that cannot be computed.
+    say, the item is computed in smaller parts, so that only the units fail that cannot be computed; an error
+    that `is_broken` is raised.
     """
     start = time.perf_counter()
     units = list({unit.id: unit for unit in item.units}.values())
@@ -45,6 +48,11 @@ def compute(
     for result in results:
         result.spent.update(spent)
     return results, failures
+
+
+def is_broken(error: BaseException) -> bool:
+    """Whether an error tells of a device or a process that smaller parts would not help."""
+    return type(error).__name__ in BROKEN or isinstance(error, MemoryError)
 
 
 class _Work:
@@ -112,7 +120,9 @@ def _attempt(work: _Work, units: Sequence[Unit], results: list[UnitResult], fail
     """Compute units together; where that fails by stimulus, then by request."""
     try:
         results += work.results(units)
-    except HlxError as error:
+    except Exception as error:
+        if is_broken(error):
+            raise
         by_stimulus: dict[Pair, list[Unit]] = {}
         by_request: dict[Request, list[Unit]] = {}
         for unit in units:

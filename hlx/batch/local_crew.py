@@ -201,6 +201,7 @@ class _Worker:
 
     def _load(self, number: int) -> Loaded | str:
         """A model, or why it cannot be loaded, which is not tried again for each of its items."""
+        shared = self._shared
         for last in (False, True):
             try:
                 return load_planned(self._models[number], self._places[number])
@@ -209,8 +210,10 @@ class _Worker:
             if last or not again:
                 break
             # The model before it may still be at work, and two too many.
-            with self._shared.changed:
-                self._shared.changed.wait_for(lambda: not self._computing and not self._ready)
+            with shared.changed:
+                shared.changed.wait_for(lambda: shared.stopped or not (self._computing or self._ready))
+                if shared.stopped:
+                    break
         return reason
 
     def _compute_all(self) -> None:

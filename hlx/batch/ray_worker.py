@@ -21,7 +21,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from hlx.batch.compilation_cache import keep_compiled, own_folder
-from hlx.batch.computing import compute
+from hlx.batch.computing import compute, is_broken
 from hlx.batch.local_devices import devices_of
 from hlx.batch.parcels import Parcel
 from hlx.batch.preparing import Prepared, Preparer, load_planned
@@ -31,10 +31,6 @@ from hlx.errors import HlxError, InputError
 from hlx.explaining import VERSIONED
 from hlx.models.batches import out_of_memory
 from hlx.models.load import Loaded
-
-BROKEN = ("JaxRuntimeError", "XlaRuntimeError", "AcceleratorError")
-"""Errors of a device, after which a process may compute nothing any more."""
-
 
 NUMERIC = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"),
@@ -150,7 +146,7 @@ class Worker:
                     self._free = time.monotonic()
             return Outcome(results, failures, self._free - start, waited)
         except Exception as error:  # also what a function of the user's own may raise
-            if type(error).__name__ in BROKEN or isinstance(error, MemoryError | BrokenWorkerError):
+            if is_broken(error) or isinstance(error, BrokenWorkerError):
                 raise BrokenWorkerError(reason_of(error)) from None
             return Outcome(failures=[failure_of(item.units, reason_of(error))])
 

@@ -144,7 +144,7 @@ class Work:
     Attributes
     ----------
     items : of which units are missing, and what of them is to be computed; no unit by two.
-    tallies : of each model, by label: units asked for, and done so far.
+    tallies : of each model, by label: units asked for, each once, and done so far.
     """
 
     items: list[Part]
@@ -153,11 +153,12 @@ class Work:
     @classmethod
     def of(cls, items: Sequence[Item], labels: Sequence[str], scanned: Scan) -> Work:
         """What is missing of items."""
-        work, claimed = cls([], {}), set[str]()
+        work, seen = cls([], {}), set[str]()
         for item in items:
-            ids = {unit.id for unit in item.units}
-            new = frozenset(unit for unit in ids if unit not in scanned and unit not in claimed)
-            claimed |= new
+            # Each once: of items that share units, one image under two names say, the first counts them.
+            ids = {unit.id for unit in item.units} - seen
+            seen |= ids
+            new = frozenset(unit for unit in ids if unit not in scanned)
             tally = work.tallies.setdefault(labels[item.model], Tally())
             tally.asked += len(ids)
             tally.done += len(ids) - len(new)
