@@ -69,6 +69,11 @@ def read_image(source: str | Path | np.ndarray | Image.Image) -> UInt8[np.ndarra
     return _from_pil(open_image(path), str(path))
 
 
+def read_image_bytes(content: bytes, path: Path) -> UInt8[np.ndarray, "h w 3"]:
+    """As `read_image`, of a file's content that was read already; errors name its path."""
+    return _from_pil(open_image(path, content), str(path))
+
+
 def png_bytes(pixels: UInt8[np.ndarray, "h w 3"]) -> bytes:
     """The image as the content of a PNG file."""
     drawn = io.BytesIO()
@@ -76,20 +81,21 @@ def png_bytes(pixels: UInt8[np.ndarray, "h w 3"]) -> bytes:
     return drawn.getvalue()
 
 
-def open_image(path: Path) -> Image.Image:
-    """The first frame of an image file, decoded, in the file's own mode.
+def open_image(path: Path, content: bytes | None = None) -> Image.Image:
+    """The first frame of an image file, or of its content read already, decoded, in the file's own mode.
 
     Raises
     ------
     InputError
         As in :func:`read_image`.
     """
-    check_file(path)
+    if content is None:
+        check_file(path)
     with warnings.catch_warnings():
         # Pillow warns of large images and of odd metadata; size is judged below, the rest decides nothing.
         warnings.simplefilter("ignore")
         try:
-            image = Image.open(path, formats=_formats())
+            image = Image.open(path if content is None else io.BytesIO(content), formats=_formats())
         except Image.UnidentifiedImageError:
             raise InputError(
                 f"{path}: not an image, or cut off in its header; hlx reads {', '.join(_formats())}"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hlx.batch import computing
+from hlx.batch import computing, preparing
 from hlx.batch.computing import compute
 from hlx.batch.preparing import Preparer, load_planned
 from hlx.batch.results import UnitResult, content_hash_of
@@ -187,6 +187,41 @@ def test_images_and_weights_that_changed_since_the_plan(
         Preparer().prepare(loaded, model, item)
     with pytest.raises(ModelError, match="the study was planned with 000000000000"):
         load_planned(replace(model, fingerprint="0" * 64))
+
+
+def test_plans_keep_no_label_maps(
+    tmp_path: Path, model: PlannedModel, loaded: Loaded, images: list[Path]
+) -> None:
+    """They are as many as images: what is kept for the next image must not hold them."""
+    computing._kept_plan.cache_clear()
+    for number, image in enumerate(images):
+        pixels = np.arange(64).reshape(8, 8).repeat(8, axis=0).repeat(8, axis=1) // (7 + number)
+        np.save(tmp_path / f"{number}.npy", pixels)
+        labels = LabelMap.read(tmp_path / f"{number}.npy")
+        regions = RegionsOf("map", labels.n_players, labels=tmp_path / f"{number}.npy", sha256=labels.sha256)
+        asked = [request("permutation", 60), request("partition", 60)]
+        computed(
+            loaded, model, replace(item_of(model, planned_image(image), CAPTIONS, asked), regions=regions)
+        )
+    kept = computing._kept_plan.cache_info().currsize
+    assert kept == len({len(range(0, 64, 7 + number)) for number in range(len(images))})
+
+
+def test_the_pixels_are_of_the_bytes_that_were_checked(
+    tmp_path: Path, model: PlannedModel, loaded: Loaded, images: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "one.png"
+    path.write_bytes(images[0].read_bytes())
+    item = item_of(model, planned_image(path), CAPTIONS, [request("leverage", 20)])
+    decode = preparing.read_image_bytes
+
+    def replaced(content: bytes, name: Path) -> np.ndarray:
+        name.write_bytes(images[1].read_bytes())
+        return decode(content, name)
+
+    monkeypatch.setattr(preparing, "read_image_bytes", replaced)
+    prepared = Preparer().prepare(loaded, model, item)
+    assert prepared.image_hash == content_hash(read_image(images[0]))
 
 
 def test_label_maps_are_read_when_needed_and_must_be_the_planned_ones(

@@ -18,7 +18,7 @@ from hlx.batch.timing import Rate, Timing, measure
 from hlx.errors import InputError
 from tests.batch_plans import ROWS, plan_of
 
-NOTHING = Scan(frozenset(), ())
+NOTHING = Scan({}, ())
 
 MIXES = [
     ["exact", {"name": "permutation", "budgets": [50]}],

@@ -187,6 +187,30 @@ def test_a_model_that_does_not_fit_beside_the_last_is_loaded_after_it(
     assert len(hashes(found)) == 2 and refused == ["two"]
 
 
+def test_an_image_that_does_not_fit_beside_others_is_prepared_after_them(
+    models: list[PlannedModel], images: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare, computing, refused = Preparer.prepare, threading.Event(), threading.Event()
+
+    def full(*what: Any) -> Any:
+        if computing.is_set():
+            refused.set()
+            raise RuntimeError("RESOURCE_EXHAUSTED: out of memory")
+        return prepare(*what)
+
+    def slow(*what: Any) -> Any:
+        computing.set()
+        refused.wait(0.5)
+        results = compute(*what)
+        computing.clear()
+        return results
+
+    monkeypatch.setattr(local_crew.Preparer, "prepare", full)
+    monkeypatch.setattr(local_crew, "compute", slow)
+    found = computed(plan_of(models[:1], images[:2]))
+    assert refused.is_set() and len(hashes(found)) == len(found)
+
+
 def test_a_model_that_waits_for_room_does_not_keep_a_crew_from_stopping(
     models: list[PlannedModel], images: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,25 @@ def refusal(output: Path, shard: tuple[int, int] | None = None) -> str:
     return message
 
 
+def test_shares_of_another_number_do_not_meet(tmp_path: Path) -> None:
+    """They would compute some units twice, and leave none out of sight."""
+    running = hold(tmp_path, 1, 2)
+    message = refusal(tmp_path, (1, 3))
+    assert f"(shard 1/2: process {running.pid} on " in message
+    assert "name shards of that number" in message
+    said: list[str] = []
+
+    def tell(line: str) -> None:
+        said.append(line)
+        threading.Thread(target=lambda: running.communicate("\n")).start()
+
+    with run_lock(tmp_path, (2, 2)), run_lock(tmp_path / "elsewhere", (1, 3)):
+        pass
+    with run_lock(tmp_path, (1, 3), wait=True, tell=tell):
+        assert running.wait(10) == 0
+    assert len(said) == 1 and "waiting for its end" in said[0]
+
+
 def test_a_second_run_is_refused_and_told_by_whom(tmp_path: Path) -> None:
     output = tmp_path / "made" / "results"
     running = hold(output)

@@ -7,8 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,76 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hlx.batch import writer
-from hlx.batch.crew import Done
-from hlx.batch.failures import read_failures
 from hlx.batch.locks import run_lock
-from hlx.batch.progress import Quiet, Tally
-from hlx.batch.results import Failure, UnitResult
+from hlx.batch.progress import Lines, Quiet, Tally
+from hlx.batch.results import UnitResult
 from hlx.batch.running import dealt, parse_shard, run_study
-from hlx.batch.shards import SHARDS, read_shard, scan, write_shard
+from hlx.batch.shards import write_shard
 from hlx.batch.signals import EndedAtOnce
-from hlx.batch.units import Item
-from hlx.batch.writer import ShardWriter
 from hlx.errors import InputError, OutputError
 from tests.batch_results import SmallPlan, results_of, small_plan
-
-
-class FakeCrew:
-    """Computes nothing, takes the results that it is given, backwards where it can."""
-
-    def __init__(
-        self,
-        results: Sequence[UnitResult],
-        failing: dict[str, str] | None = None,
-        capacity: int = 3,
-        meanwhile: Callable[[int], None] = lambda count: None,
-    ) -> None:
-        self._results = {result.unit: result for result in results}
-        self._failing, self.capacity, self.devices = failing or {}, capacity, 2
-        self._meanwhile = meanwhile
-        self._items: deque[Item] = deque()
-        self.computed: list[Item] = []
-        self.most = 0
-        self.stopped = self.closed = False
-
-    def submit(self, item: Item) -> None:
-        assert not self.stopped
-        self._items.append(item)
-        self.most = max(self.most, len(self._items))
-
-    def next(self, timeout: float) -> Done | None:
-        if len(self.computed) % 3 == 2 and not getattr(self, "_paused", False):
-            self._paused = True
-            return None
-        self._paused = False
-        item = self._items.pop()
-        self.computed.append(item)
-        self._meanwhile(len(self.computed))
-        ids = dict.fromkeys(unit.id for unit in item.units)
-        found = [self._results[unit] for unit in ids if unit in self._results and unit not in self._failing]
-        failures = [Failure((unit,), self._failing[unit]) for unit in ids if unit in self._failing]
-        return Done(item, found, failures, 0.01, 0.001)
-
-    def stop(self) -> int:
-        self.stopped = True
-        while len(self._items) > 1:
-            self._items.pop()
-        return len(self._items)
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def run(plan: SmallPlan, crew: FakeCrew, **options: Any) -> Any:
-    return run_study(plan, lambda: crew, **options)  # type: ignore[arg-type]
-
-
-def shards(plan: SmallPlan) -> list[Path]:
-    return sorted((plan.study.output / SHARDS).glob("*.h5"))
-
-
-def kept(plan: SmallPlan) -> dict[str, bytes]:
-    return {result.unit: result.content() for path in shards(plan) for result in read_shard(path)}
+from tests.fake_crew import FakeCrew, kept, run, shards
 
 
 def test_everything_is_computed_once_and_kept(tmp_path: Path) -> None:
@@ -173,30 +111,47 @@ def test_shards_by_name() -> None:
     assert parse_shard("1/4") == (1, 4) and parse_shard(" 12/12") == (12, 12)
 
 
-def test_failures_are_recorded_until_they_succeed(tmp_path: Path) -> None:
+def test_an_error_of_any_kind_keeps_what_was_computed(tmp_path: Path) -> None:
     plan = small_plan(tmp_path)
-    results = results_of(plan)
-    bad = plan.items[1].units[0].id
-    summary = run(plan, FakeCrew(results, {bad: "the score is NaN"}))
-    assert (summary.exit_status, summary.failures, summary.done) == (1, 1, len(results) - 1)
-    [failed] = summary.failed
-    assert (failed.model, failed.image, failed.regions) == ("model 0", "1.png", "1x2")
-    assert (failed.background, failed.units, failed.reason) == ("blur", 1, "the score is NaN")
-    assert read_failures(tmp_path, {bad}) == {bad: "the score is NaN"} and bad not in scan(tmp_path)
-    crew = FakeCrew(results)
-    again = run(plan, crew)
-    # Without the item's other unit, which is there already.
-    assert [[unit.id for unit in item.units] for item in crew.computed] == [[bad]]
-    assert (again.exit_status, again.done, again.before) == (0, 1, len(results) - 1)
-    assert read_failures(tmp_path, {bad}) == {} and len(kept(plan)) == len(results)
+
+    def broken(count: int) -> None:
+        if count == 3:
+            raise RuntimeError("of the crew")
+
+    crew = FakeCrew(results_of(plan), meanwhile=broken)
+    with pytest.raises(RuntimeError, match="of the crew"):
+        run(plan, crew)
+    assert crew.closed and len(kept(plan)) == 4
 
 
-def test_a_unit_of_which_nothing_is_heard_has_failed(tmp_path: Path) -> None:
+def test_progress_that_cannot_be_shown_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan, tried = small_plan(tmp_path), []
+
+    class Full:
+        def write(self, text: str) -> int:
+            tried.append(text)
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("sys.stderr", Full())
+    summary = run(plan, FakeCrew(results_of(plan)), progress=Lines(every=1e-9))
+    monkeypatch.undo()
+    assert summary.exit_status == 0 and len(kept(plan)) == summary.done and len(tried) > 2
+
+
+def test_a_second_signal_ends_a_crew_that_is_slow_to_close(tmp_path: Path) -> None:
     plan = small_plan(tmp_path)
-    results = results_of(plan)
-    summary = run(plan, FakeCrew(results[1:]))
-    assert summary.exit_status == 1 and summary.failed[0].reason == "gave neither a result nor a reason"
-    assert list(read_failures(tmp_path, {results[0].unit})) == [results[0].unit]
+
+    class Slow(FakeCrew):
+        def close(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+            raise AssertionError("the second signal did not come through")
+
+    with pytest.raises(EndedAtOnce):
+        run(plan, Slow(results_of(plan)))
+    assert len(kept(plan)) == len(results_of(plan))
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -335,71 +290,3 @@ def test_progress_is_told_of_every_unit(tmp_path: Path) -> None:
     run(plan, FakeCrew(results, {results[-1].unit: "no"}), progress=Counting())
     per_model = len(results) // 2
     assert seen == {"model 0": Tally(per_model, per_model), "model 1": Tally(per_model, per_model - 1, 1)}
-
-
-# --- the writer
-
-
-def done_of(plan: SmallPlan, results: Sequence[UnitResult]) -> list[Done]:
-    by_unit = {result.unit: result for result in results}
-    return [Done(item, [by_unit[unit.id] for unit in item.units], [], 0.0, 0.0) for item in plan.items]
-
-
-def test_results_are_written_after_seconds_or_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = small_plan(tmp_path)
-    done = done_of(plan, results_of(plan))
-    monkeypatch.setattr(writer, "SECONDS", 60.0)
-    slow = ShardWriter(tmp_path)
-    slow.put(done[0])
-    time.sleep(0.1)
-    assert shards(plan) == []
-    slow.close()
-    assert len(shards(plan)) == 1
-    monkeypatch.setattr(writer, "SECONDS", 0.05)
-    soon = ShardWriter(tmp_path)
-    soon.put(done[1])
-    patiently(lambda: len(shards(plan)) == 2)
-    soon.close()
-    monkeypatch.setattr(writer, "SECONDS", 60.0)
-    monkeypatch.setattr(writer, "BYTES", 1)
-    large = ShardWriter(tmp_path)
-    large.put(done[2])
-    patiently(lambda: len(shards(plan)) == 3)
-    large.close()
-    assert len(kept(plan)) == 6
-
-
-def test_a_disk_that_is_behind_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = small_plan(tmp_path)
-    done = done_of(plan, results_of(plan))
-    go = threading.Event()
-
-    def slow(output: Path, batch: Sequence[UnitResult]) -> Path:
-        go.wait(10)
-        return write_shard(output, batch)
-
-    monkeypatch.setattr(writer, "write_shard", slow)
-    monkeypatch.setattr(writer, "BYTES", 1)
-    behind = ShardWriter(tmp_path)
-    put: list[int] = []
-
-    def put_all() -> None:
-        for number, each in enumerate(done):
-            behind.put(each)
-            put.append(number)
-
-    thread = threading.Thread(target=put_all)
-    thread.start()
-    time.sleep(0.2)
-    assert len(put) <= 2
-    go.set()
-    thread.join(10)
-    behind.close()
-    assert len(put) == len(done) and len(kept(plan)) == 2 * len(done)
-
-
-def patiently(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)

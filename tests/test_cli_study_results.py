@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import time
 from pathlib import Path
 
 import numpy as np
@@ -90,9 +88,26 @@ def test_a_study_file_is_merged_first_and_again_when_it_has_more(study: Path) ->
         for how in hows
     ]
     assert "written: " not in run(export, study, "--force").stderr
-    later = time.time() + 10
-    os.utime(next((study.parent / "results" / "shards").glob("*.h5")), (later, later))
+    # A shard less, however old the others are.
+    next((study.parent / "results" / "shards").glob("*.h5")).unlink()
     assert f"written: {merged}" in run(export, study, "--force").stderr
+
+
+def test_what_is_exported_is_what_the_study_file_asks_for_now(study: Path) -> None:
+    run(export, study)
+    stimuli = study.parent / "stimuli.csv"
+    stimuli.write_text(stimuli.read_text().replace("existence", "presence"))
+    shutil.rmtree(study.parent / "results" / "export")
+    run(export, study)
+    written = (study.parent / "results" / "export" / "2x2-blur-exact" / "stimuli.csv").read_text()
+    assert "presence" in written and "existence" not in written
+    # Two study files of one output folder: each gets its own.
+    other = study.with_name("other.toml")
+    other.write_text(study.read_text().replace('["2x2", "3x3"]', '["2x2"]'))
+    for file, folders in ((other, {"2x2"}), (study, {"2x2", "3x3"})):
+        out = study.parent / f"out-{file.stem}"
+        run(export, file, "--out", out)
+        assert {path.name.split("-")[0] for path in out.iterdir()} == folders
 
 
 def test_exported_maps_are_those_of_explain(study: Path) -> None:

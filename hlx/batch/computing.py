@@ -17,7 +17,7 @@ from hlx.estimating import Found, Request
 from hlx.estimators import Estimator, Plan, make_plan
 from hlx.explaining import answer, made_with
 from hlx.models.load import Loaded
-from hlx.regions import Regions
+from hlx.regions import LabelMap, Regions
 
 MOST_KEPT = 4096
 """Plans of larger budgets are made anew: they are large, and take little beside their evaluations."""
@@ -141,8 +141,11 @@ def _pair(stimulus: Asked) -> Pair:
 
 
 def _planned(estimator: Estimator, n: int, budget: int | None, seed: int, regions: Regions | None) -> Plan:
-    make = _kept_plan if budget is not None and budget <= MOST_KEPT else make_plan
-    return make(estimator, n, budget, seed, regions)
+    if not estimator.neighbourhoods:
+        regions = None
+    # Label maps are as many as images, and as large.
+    kept = budget is not None and budget <= MOST_KEPT and not isinstance(regions, LabelMap)
+    return (_kept_plan if kept else make_plan)(estimator, n, budget, seed, regions)
 
 
 # The images of a study are asked for the same coalitions.

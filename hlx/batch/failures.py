@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from hlx.batch.results import Failure
@@ -21,7 +20,44 @@ def record_failures(output: Path, item: Item, failures: Sequence[Failure]) -> No
     ------
     OutputError : the file cannot be written or removed.
     """
-    path = output / FAILED / f"{item.id[:32]}.json"
+    _record(_path(output, item), failures)
+
+
+def forget_failures(output: Path, items: Sequence[Item]) -> None:
+    """Forget why units of these items failed in others, which the study file has changed since.
+
+    Raises
+    ------
+    OutputError : a file cannot be written or removed.
+    """
+    own = {_path(output, item) for item in items}
+    others = [path for path in (output / FAILED).glob("*.json") if path not in own]
+    units = {unit.id for item in items for unit in item.units} if others else set[str]()
+    for path in others:
+        failures = _recorded(path)
+        left = [Failure(tuple(unit for unit in f.units if unit not in units), f.reason) for f in failures]
+        if left != failures:
+            _record(path, [failure for failure in left if failure.units])
+
+
+def read_failures(output: Path, undone: Collection[str]) -> dict[str, str]:
+    """Unit id -> why it failed when it was last tried, for those of `undone` that failed.
+
+    A file that cannot be read tells nothing: its units are undone anyway, and will be tried again.
+    """
+    reasons: dict[str, str] = {}
+    # Until the next run, items that the study file has changed have files whose units others may have too.
+    for path in sorted((output / FAILED).glob("*.json"), key=_changed):
+        for failure in _recorded(path):
+            reasons |= dict.fromkeys((unit for unit in failure.units if unit in undone), failure.reason)
+    return reasons
+
+
+def _path(output: Path, item: Item) -> Path:
+    return output / FAILED / f"{item.id[:32]}.json"
+
+
+def _record(path: Path, failures: Sequence[Failure]) -> None:
     if failures:
         make_folder(path.parent)
         text = json.dumps([{"units": list(f.units), "reason": f.reason} for f in failures], indent=1)
@@ -33,19 +69,12 @@ def record_failures(output: Path, item: Item, failures: Sequence[Failure]) -> No
         raise OutputError(f"{path}: cannot be removed: {error.strerror or error}") from error
 
 
-def read_failures(output: Path, undone: Collection[str]) -> dict[str, str]:
-    """Unit id -> why it failed when it was last tried, for those of `undone` that failed.
-
-    A file that cannot be read tells nothing: its units are undone anyway, and will be tried again.
-    """
-    reasons: dict[str, str] = {}
-    # Items that the study file has changed since leave files whose units later ones may have as well.
-    for path in sorted((output / FAILED).glob("*.json"), key=_changed):
-        with suppress(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            for failure in json.loads(path.read_bytes()):
-                found = dict.fromkeys(map(str, failure["units"]), str(failure["reason"]))
-                reasons |= {unit: reason for unit, reason in found.items() if unit in undone}
-    return reasons
+def _recorded(path: Path) -> list[Failure]:
+    try:
+        found = json.loads(path.read_bytes())
+        return [Failure(tuple(map(str, each["units"])), str(each["reason"])) for each in found]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return []
 
 
 def _changed(path: Path) -> tuple[float, str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from hlx.batch.computing import compute
 from hlx.batch.crew import Done
@@ -19,6 +20,8 @@ from hlx.models.load import Devices, Loaded
 
 if TYPE_CHECKING:
     from hlx.batch.plan import Plan
+
+T = TypeVar("T")
 
 IN_HAND = 8
 """Items for each device that are taken in hand: enough to choose those of the image just prepared."""
@@ -193,23 +196,28 @@ class _Worker:
         loaded = self._loaded[1]
         if isinstance(loaded, str):
             return _Ready(chosen, reason=loaded)
-        try:
-            prepared = self._preparer.prepare(loaded, self._models[number], chosen.item)
-        except BaseException as error:  # also what a function of the user's own may raise
-            return _Ready(chosen, reason=reason_of(error))
+        prepared = self._tried(lambda: self._preparer.prepare(loaded, self._models[number], chosen.item))
+        if isinstance(prepared, str):
+            return _Ready(chosen, reason=prepared)
         return _Ready(chosen, loading, (loaded, prepared))
 
     def _load(self, number: int) -> Loaded | str:
         """A model, or why it cannot be loaded, which is not tried again for each of its items."""
+        return self._tried(lambda: load_planned(self._models[number], self._places[number]))
+
+    def _tried(self, make: Callable[[], T]) -> T | str:
+        """What is made, or why it cannot be; where memory runs out, tried again once nothing else is there.
+
+        What was prepared before may still be at work, another model's say, and both too much.
+        """
         shared = self._shared
         for last in (False, True):
             try:
-                return load_planned(self._models[number], self._places[number])
-            except BaseException as error:
+                return make()
+            except BaseException as error:  # also what a function of the user's own may raise
                 reason, again = reason_of(error), isinstance(error, Exception) and out_of_memory(error)
             if last or not again:
                 break
-            # The model before it may still be at work, and two too many.
             with shared.changed:
                 shared.changed.wait_for(lambda: shared.stopped or not (self._computing or self._ready))
                 if shared.stopped:

@@ -14,7 +14,7 @@ import re
 import socket
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -25,8 +25,13 @@ LOCKS = "locks"
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
 """What file systems say that have none."""
 
+WAIT = 1.0
+"""Seconds between looks at runs in another number of shares."""
+
 TRIES = 5
 """Before a lock counts as taken: whoever asks who has one takes it himself for a moment."""
+
+_SHARE = re.compile(r"run-(\d+)-of-(\d+)")
 
 
 @contextmanager
@@ -40,7 +45,8 @@ def run_lock(
 
     Parameters
     ----------
-    shard : (i, n); runs of other shares may work beside this one, a whole run may not.
+    shard : (i, n); runs of other shares of n may work beside this one, a whole run and one in another number
+        of shares may not.
     wait : until the folder is free; `tell` is given one line first that says who has it.
 
     Raises
@@ -52,13 +58,15 @@ def run_lock(
         for name, shared in (("run", shard is not None), (None if shard is None else _name(shard), False)):
             if name is not None:
                 held.enter_context(_lock(folder / f"{name}.lock", "run of this study", shared, wait, tell))
+        if shard is not None:
+            _meet_no_other_parts(folder, shard, wait, tell)
         yield
 
 
 def who_runs(output: Path) -> str | None:
-    """Who runs a study just now, in words; None if nobody does, or if the folder takes no files."""
+    """Who runs a study just now, in words; None if nobody does, or if that cannot be found out."""
     path = output / LOCKS / "run.lock"
-    return _holder(path) if os.access(path, os.W_OK) and _is_held(path, fcntl.LOCK_EX) else None
+    return _holder(path) if _is_held(path, fcntl.LOCK_EX) else None
 
 
 @contextmanager
@@ -104,6 +112,31 @@ def _lock(
         os.close(handle)
 
 
+def _meet_no_other_parts(
+    folder: Path, shard: tuple[int, int], wait: bool, tell: Callable[[str], None] | None
+) -> None:
+    """Refuse, or wait, while runs are at work that have cut the study into another number of shares.
+
+    Whoever comes second has its own lock before it looks, so that of two that come together none goes on
+    unseen.
+    """
+    told = False
+    while others := [
+        path
+        for path in folder.glob("run-*-of-*.lock")
+        if _number(path) != shard[1] and _is_held(path, fcntl.LOCK_EX)
+    ]:
+        message = f"{folder.parent}: another run of this study works here ({_told_of(others)})"
+        if not wait:
+            raise OutputError(
+                f"{message}, in another number of shards: wait for its end, or name shards of that number"
+            )
+        if not told and tell is not None:
+            tell(f"{message}, in another number of shards: waiting for its end")
+        told = True
+        time.sleep(WAIT)
+
+
 def _try(path: Path, handle: int, shared: bool) -> bool:
     """Whether the lock could be taken at once; also where there are none, which a warning says."""
     for attempt in range(TRIES):
@@ -129,13 +162,16 @@ def _holder(path: Path) -> str:
     """Who has a lock, in words; those who share it stand in the files of their shares."""
     shares = not _is_held(path, fcntl.LOCK_SH)
     files = sorted(path.parent.glob("run-*-of-*.lock")) if shares else [path]
+    return _told_of([file for file in files if not shares or _is_held(file, fcntl.LOCK_EX)])
+
+
+def _told_of(files: Iterable[Path]) -> str:
+    """Who has these locks, as far as their files say."""
     told = []
     for file in files:
-        if shares and not _is_held(file, fcntl.LOCK_EX):
-            continue
         try:
             holder = json.loads(file.read_bytes())
-            share = re.fullmatch(r"run-(\d+)-of-(\d+)", file.stem)
+            share = _SHARE.fullmatch(file.stem)
             prefix = f"shard {share[1]}/{share[2]}: " if share else ""
             told.append(f"{prefix}process {holder['pid']} on {holder['host']} since {holder['since']}")
         except (OSError, ValueError, TypeError, KeyError):
@@ -146,7 +182,8 @@ def _holder(path: Path) -> str:
 def _is_held(path: Path, how: int) -> bool:
     """Whether somebody's lock keeps one of this kind away."""
     try:
-        handle = os.open(path, os.O_RDWR)
+        # A lock needs no writing; whoever only looks may not be allowed to.
+        handle = os.open(path, os.O_RDONLY)
     except OSError:
         return False
     try:
@@ -158,6 +195,12 @@ def _is_held(path: Path, how: int) -> bool:
     finally:
         os.close(handle)
     return False
+
+
+def _number(path: Path) -> int | None:
+    """Into how many shares the run whose lock this is has cut the study."""
+    share = _SHARE.fullmatch(path.stem)
+    return None if share is None else int(share[2])
 
 
 def _name(shard: tuple[int, int]) -> str:

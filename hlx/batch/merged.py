@@ -55,6 +55,10 @@ class StudyResults:
         """What answers a row; without its table of all coalitions where that is not wanted."""
         return self._columns.result(self._numbers[bytes.fromhex(row.unit)], table)
 
+    def contents(self) -> dict[bytes, bytes]:
+        """What the result of each unit hashes to, 32 bytes each."""
+        return dict(zip(self._columns.units, self._columns.contents, strict=True))
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()

@@ -26,6 +26,7 @@ from hlx.batch.merged import KIND
 from hlx.batch.results import UnitResult, content_hash_of
 from hlx.batch.rows import Missing, Row, missing_of, rows_of
 from hlx.batch.shards import Bad, Shards
+from hlx.batch.units import PlannedModel
 from hlx.errors import InputError
 from hlx.files import remove_temporaries
 from hlx.sealed import Stream, streaming
@@ -114,7 +115,7 @@ def merge(
         content_hash = content_hash_of(index[unit].content for unit in sorted(index))
         stream.file.attrs["content_hash"] = content_hash
         _write_index(stream, index)
-        _write_lines(stream, "models", map(_model_line, plan.models))
+        _write_lines(stream, "models", map(model_line, plan.models))
         _write_lines(stream, "rows", (_line(row) for row in rows_of(plan) if row.unit not in undone))
         without = (row for row in rows_of(plan, reasons) if row.unit in undone)
         _write_lines(stream, "missing", map(_line, without))
@@ -214,7 +215,8 @@ def _write_index(stream: Stream, index: dict[bytes, _Kept]) -> None:
     stream.append("places", np.array([index[unit].places for unit in units], np.int64))
 
 
-def _model_line(model: Any) -> dict[str, Any]:
+def model_line(model: PlannedModel) -> dict[str, Any]:
+    """What a merged file says of a model."""
     known = ("label", "name", "revision", "detector", "dtype", "engine", "fingerprint")
     return {name: getattr(model, name) for name in known}
 

@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 
 from hlx.batch.units import Item, PlannedImage, PlannedModel
 from hlx.errors import InputError, ModelError
-from hlx.images import check_file, content_hash, read_image
+from hlx.images import check_file, content_hash, read_image_bytes
 from hlx.models.load import Devices, Loaded, load_model
 from hlx.models.model import Views, views
 from hlx.regions import Regions
@@ -88,10 +88,10 @@ class Preparer:
             return
         self._image, self._views = None, {}
         check_file(image.path)
-        with open(image.path, "rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != image.sha256:
+        content = image.path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != image.sha256:
             raise InputError(f"{image.path}: has changed since the study was planned")
-        self._pixels = read_image(image.path)
+        # Of these bytes, whatever is under the name by now.
+        self._pixels = read_image_bytes(content, image.path)
         self._image_hash = content_hash(self._pixels)
         self._image = image

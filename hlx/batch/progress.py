@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -64,8 +64,9 @@ class Quiet:
         """Nothing is shown."""
 
     def say(self, line: str) -> None:
-        """A line on stderr."""
-        print(line, file=sys.stderr, flush=True)
+        """A line on stderr; one that takes none, on a full disk say, ends no run."""
+        with suppress(OSError):
+            print(line, file=sys.stderr, flush=True)
 
     def tick(self) -> None:
         """Nothing is shown."""

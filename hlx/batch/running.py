@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from hlx.batch.crew import Done
+from hlx.batch.failures import forget_failures
 from hlx.batch.locks import run_lock
 from hlx.batch.progress import Progress, Quiet, Tally
 from hlx.batch.results import Failure
@@ -84,19 +86,22 @@ def run_study(
         labels = [model.label for model in plan.models]
         work = Work.of(dealt(plan.items, shard), labels, scanned)
         summary = RunSummary(sum(tally.done for tally in work.tallies.values()), scanned.bad)
+        if shard is None:
+            forget_failures(output, plan.items)
         if work.items:
             crew = make_crew()
-            try:
-                # Only now: what crews are made of may have handlers of its own, such as Ray has.
-                with stop_signals() as asked, shown.shown(work.tallies):
-                    _compute(work, labels, crew, ShardWriter(output), shown, summary, asked)
-            except EndedAtOnce:
-                # Without closing the crew, which may wait for what is being computed.
-                raise
-            except BaseException:
+            # Only now: what crews are made of may have handlers of its own, such as Ray has.
+            with stop_signals() as asked:
+                try:
+                    with shown.shown(work.tallies):
+                        _compute(work, labels, crew, ShardWriter(output), shown, summary, asked)
+                except EndedAtOnce:
+                    # Without closing the crew, which may wait for what is being computed.
+                    raise
+                except BaseException:
+                    crew.close()
+                    raise
                 crew.close()
-                raise
-            crew.close()
     return summary
 
 
@@ -112,8 +117,10 @@ def _compute(
     summary.devices = crew.devices
     try:
         _Loop(work, labels, crew, writer, shown, summary).run(asked)
-    except HlxError:
-        writer.close()  # what was computed is kept, whatever ended the run
+    except Exception:
+        # What was computed is kept, whatever ended the run, and that is what is told.
+        with suppress(HlxError):
+            writer.close()
         raise
     except BaseException:
         writer.abandon()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -46,9 +46,16 @@ class Bad:
 
 @dataclass(frozen=True)
 class Scan:
-    """What a study has: the ids, 32 bytes each, of the units that are done; and the shards that were bad."""
+    """What a study has.
 
-    done: frozenset[bytes]
+    Attributes
+    ----------
+    done : the units that are done, and what their results hash to, 32 bytes each; of several results of one
+        unit that differ the one that a merge takes.
+    bad : the shards that were bad.
+    """
+
+    done: Mapping[bytes, bytes]
     bad: tuple[Bad, ...]
 
     def __contains__(self, unit: str) -> bool:
@@ -181,7 +188,11 @@ def scan(output: Path, quarantine: bool = True) -> Scan:
     OutputError : a bad shard cannot be moved.
     """
     shards = Shards(output, quarantine)
-    done = frozenset(bytes.fromhex(result.unit) for results in shards for result in results)
+    done: dict[bytes, bytes] = {}
+    for results in shards:
+        for result in results:
+            unit, content = bytes.fromhex(result.unit), result.content()
+            done[unit] = min(content, done.get(unit, content))
     return Scan(done, tuple(shards.bad))
 
 

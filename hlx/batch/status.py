@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hlx.batch.failures import read_failures
 from hlx.batch.locks import who_runs
-from hlx.batch.merged import load_results
-from hlx.batch.merging import MERGED
-from hlx.batch.rows import rows_of
+from hlx.batch.merged import StudyResults, load_results
+from hlx.batch.merging import MERGED, model_line
+from hlx.batch.rows import Row, rows_of
 from hlx.batch.run_summary import Failed
 from hlx.batch.shards import QUARANTINE, Bad, Scan, scan
 from hlx.errors import InputError
@@ -86,17 +86,31 @@ def status_of(plan: Plan) -> Status:
         bad=scanned.bad,
         quarantined=tuple(sorted(path.name for path in (output / QUARANTINE).glob("*.h5"))),
         running=who_runs(output),
-        merged=_merged(plan, scanned),
+        merged=merged_state(plan, scanned),
     )
 
 
-def _merged(plan: Plan, scanned: Scan) -> str:
+def merged_state(plan: Plan, scanned: Scan) -> str:
+    """Whether the merged file is that of a plan and its shards, as `Status.merged` has it."""
     path = plan.study.output / MERGED
     if not path.exists():
         return "missing"
     try:
         with load_results(path) as results:
-            current = results.rows == [row for row in rows_of(plan) if row.unit in scanned]
+            current = _is_current(results, plan, scanned)
     except InputError as error:
         return str(error)
     return "up to date" if current else "out of date"
+
+
+def _is_current(results: StudyResults, plan: Plan, scanned: Scan) -> bool:
+    """Whether a merge would find the same: rows that are there and those that are not, models and results."""
+    rows = {True: list[Row](), False: list[Row]()}
+    for row in rows_of(plan):
+        rows[row.unit in scanned].append(row)
+    return (
+        results.rows == rows[True]
+        and [replace(row, reason=None) for row in results.missing] == rows[False]
+        and results.models == [model_line(model) for model in plan.models]
+        and all(scanned.done[unit] == content for unit, content in results.contents().items())
+    )

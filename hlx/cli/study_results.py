@@ -149,23 +149,19 @@ def _results(file: Path) -> Iterator[StudyResults]:
 
 
 def _merged(file: Path) -> Path:
-    """The merged file of a study file, made anew where it is missing or older than what it is made of."""
+    """The merged file of a study file, made anew where it is missing or not that of what is there now."""
     from hlx.batch.merging import MERGED, merge
     from hlx.batch.plan import make_plan
-    from hlx.batch.shards import SHARDS
+    from hlx.batch.shards import scan
+    from hlx.batch.status import merged_state
     from hlx.batch.study_file import read_study_file
 
-    study = read_study_file(file)
-    path = study.output / MERGED
-    if path.is_file():
-        made_of = [file, study.output / SHARDS, *(study.output / SHARDS).glob("*.h5")]
-        changed = max(one.stat().st_mtime_ns for one in made_of if one.exists())
-        if changed <= path.stat().st_mtime_ns:
-            return path
-    plan = make_plan(study)
+    plan = make_plan(read_study_file(file))
+    if merged_state(plan, scan(plan.study.output, quarantine=False)) == "up to date":
+        return plan.study.output / MERGED
     with progress_bar("merging shards") as progress:
         merged = merge(plan, progress=progress)
     for bad in merged.bad:
         click.echo(f"bad shard: {bad.path}: {bad.reason}", err=True)
     tell_written(merged.path)
-    return path
+    return merged.path
