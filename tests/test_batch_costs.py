@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -127,3 +129,12 @@ def test_models_are_timed_or_say_why_not(tmp_path: Path) -> None:
     assert 0 < timing.rate(6).evaluation < 1 and timing.rate(6).unit >= 0 <= timing.compiling
     assert isinstance(reason, str) and "weights" in reason
     assert told == ["timing fast:model", "timing mine:score"]
+    # A run passes over an image that is broken, and so does the timing.
+    first = plan.items[0].image
+    first.path.write_bytes(first.path.read_bytes()[:100])
+    content = hashlib.sha256(first.path.read_bytes()).hexdigest()
+    broken = [
+        replace(item, image=replace(first, sha256=content)) if item.image == first else item
+        for item in plan.items
+    ]
+    assert isinstance(measure(plan.models, broken)[0], Timing)

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
+from hlx import store
+from hlx.batch.export_folder import unlike
 from hlx.batch.exporting import Choice, export
 from hlx.batch.merged import load_results
 from hlx.errors import InputError, OutputError
@@ -92,6 +96,34 @@ def test_labels_become_names_of_files_that_differ(tmp_path: Path) -> None:
     exported(tmp_path, models=("org/clip", "org-clip"), grids=("2x2",))
     tables = sorted(path.name for path in (tmp_path / "out").glob("shapley_*"))
     assert tables == ["shapley_org-clip-2.csv", "shapley_org-clip.csv"]
+
+
+@given(names=st.lists(st.from_regex(r"[xX](-[23])?", fullmatch=True), max_size=8))
+def test_names_of_files_are_made_unlike(names: list[str]) -> None:
+    found = unlike(names)
+    assert len({name.casefold() for name in found}) == len(names)
+    assert all(made.startswith(name) for made, name in zip(found, names, strict=True))
+
+
+def test_nothing_that_would_be_analysed_with_the_maps_is_left_beside_them(tmp_path: Path) -> None:
+    path = write_study(tmp_path / "merged.h5", grids=("2x2",), models=("CLIP",))
+    out = tmp_path / "out"
+    with load_results(path) as results:
+        export(results, out)
+        for name in ("scores_FLAVA.csv", "scores_valse_FLAVA.csv", "stimuli.jsonl", "human_maps.csv"):
+            (out / name).write_text("of others")
+            with pytest.raises(OutputError, match=f"{name}: is of other maps"):
+                export(results, out, force=True)
+            (out / name).unlink()
+        (out / "inner").mkdir()
+        explained = out / "inner" / "one.h5"
+        explained.write_bytes(f"{store.KIND.name} 4 sha256 ".encode().ljust(600, b"\0"))
+        with pytest.raises(OutputError, match=r"one\.h5: is of other maps"):
+            export(results, out, force=True)
+        explained.unlink()
+        for name in ("scores_CLIP.csv", "scores_valse_CLIP.csv", "notes.txt"):
+            (out / name).write_text("of the same model")
+        export(results, out, force=True)
 
 
 def test_stimuli_without_foils_have_maps_and_no_scores(tmp_path: Path) -> None:

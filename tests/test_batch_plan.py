@@ -255,8 +255,47 @@ def test_many_missing_images_are_counted(tmp_path: Path, known_models: dict[str,
 def test_what_is_wrong_with_stimuli_does_not_hide_the_rest(
     tmp_path: Path, known_models: dict[str, int]
 ) -> None:
-    told = refusal_of(tmp_path, stimuli=["none.csv"], models=["clap"], regions=["7x7"])
-    assert "none.csv: no such file" in told and "unknown model" in told and "49 regions" in told
+    told = refusal_of(
+        tmp_path,
+        stimuli=["none.csv", "stimuli.csv", "n" * 300 + ".csv"],
+        images=["i" * 300],
+        models=["clap", {"name": "m" * 300, "label": "long"}],
+        regions=["7x7"],
+    )
+    assert "none.csv: no such file" in told and "unknown model 'clap'" in told and "49 regions" in told
+    assert "nnn.csv: cannot be read: File name too long" in told
+    assert "there is no folder" in told and "model long: unknown model" in told
+    assert "6 problems" in told
+
+
+def test_what_another_entry_asks_for_is_not_left_out(tmp_path: Path, known_models: dict[str, int]) -> None:
+    plan = plan_of(
+        tmp_path,
+        rows=ROWS[:1],
+        regions=["3x3", "4x4"],
+        estimators=[
+            {"name": "leverage", "budgets": [128, "8n"], "most_players": 9},
+            {"name": "leverage", "budgets": [128], "fewest_players": 9},
+        ],
+    )
+    assert {(item.regions.label, len(item.units)) for item in plan.items} == {("3x3", 2), ("4x4", 1)}
+    assert plan.left_out == ()
+
+
+def test_images_of_one_stem_cannot_share_a_label_map_unless_they_are_alike(
+    tmp_path: Path, known_models: dict[str, int]
+) -> None:
+    path = write_study(tmp_path, rows=ROWS[:1], regions=[{"labels": "maps/{stem}.npy", "label": "maps"}])
+    (tmp_path / "maps").mkdir()
+    np.save(tmp_path / "maps" / "a.npy", np.arange(64).reshape(8, 8).repeat(8, 0).repeat(8, 1) // 16)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a.png").write_bytes((tmp_path / "a.png").read_bytes())
+    stimuli = tmp_path / "stimuli.csv"
+    stimuli.write_text(stimuli.read_text() + "other/a.png,a dog,a cat,4\n")
+    make_plan(read_study_file(path))
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "other" / "a.png")
+    with pytest.raises(InputError, match=r"maps/a.npy would be the label map of .*a.png and of .*a.png"):
+        make_plan(read_study_file(path))
 
 
 def test_limits_that_leave_nothing(tmp_path: Path, known_models: dict[str, int]) -> None:

@@ -162,7 +162,13 @@ WRONG = {
     "evaluations, such as 172, or of evaluations for each region, such as \"8n\", found '8m'",
     'estimators = [{name = "odd-gp", budgets = [true]}]': "found a truth value",
     'estimators = [{name = "odd-gp", budgets = [64], seeds = [-1]}]': "estimators[0].seeds[0]: expected a "
-    "whole number of at least 0, found -1",
+    "whole number from 0 to 1,000,000,000, found -1",
+    f'estimators = [{{name = "odd-gp", tolerance = 1{"0" * 400}}}]': "tolerance: expected a positive share",
+    f'estimators = [{{name = "odd-gp", budgets = [1{"0" * 400}]}}]': "budgets[0]: expected a number of eval",
+    f"regions = [1{'0' * 5000}]": ": not usable TOML: Exceeds the limit",
+    f'models = [{{name = "clip-scenes", label = "{"猫" * 40}"}}]': "at most 100 bytes",
+    'models = [{name = "clip-scenes", device = "gpuu"}]': ": models[0].device 'gpuu': expected auto, ",
+    'output = "study.toml/deep/er"': "study.toml is a file, expected a folder's path",
     'estimators = [{name = "odd-gp", tolerance = nan}]': "tolerance: expected a positive share",
     'estimators = [{name = "exact", fewest_players = 9, most_players = 4}]': "fewest_players 9 is more than "
     "most_players 4",

@@ -19,13 +19,11 @@ from hlx.files import filling, write_csv
 from hlx.map_tables import map_table_text
 from hlx.records import ENDINGS
 from hlx.regions import Grid
+from hlx.study.layout import below, is_part
 from hlx.wording import counted, stimuli_counted
 
 STIMULI, MAPS, MADE_BY = "stimuli.csv", "maps.csv", "made_by.json"
 """Of every folder: the stimuli; all values with their standard errors, one to a line; and provenance."""
-
-READ = ("shapley_", "scores_stimuli_", "human_maps.", "humans.")
-"""What names of files begin with that are read as parts of a study."""
 
 LONG = ("model", "stimulus", "region", "row", "col", "value", "standard_error")
 HOW = ("estimator", "budget", "seed", "tolerance", "n_evaluations", "unit")
@@ -117,15 +115,23 @@ class Folder:
         """Refuse to mix with what is there."""
         if os.path.lexists(self.path) and not self.path.is_dir():
             raise OutputError(f"{self.path}: is a file, expected a folder; name another one")
-        there = sorted(path.name for path in self.path.glob("*")) if self.path.is_dir() else []
-        for name in there:
-            if name in self.files and not force:
-                raise OutputError(f"{self.path / name}: exists; --force replaces it")
-            if name not in self.files and name.startswith(READ):
+        there = sorted(self.path.glob("*")) if self.path.is_dir() else []
+        for path in there:
+            if path.name in self.files and not force:
+                raise OutputError(f"{path}: exists; --force replaces it")
+        others = [path for path in there if path.name not in self.files and path.is_file() and is_part(path)]
+        others += below(self.path) if there else []
+        for path in others:
+            if not self._is_scores(path):
                 raise OutputError(
-                    f"{self.path / name}: is of other maps, which would be analysed with these; remove it or "
-                    "name another folder"
+                    f"{path}: is of other maps, which would be analysed with these; remove it or name "
+                    "another folder"
                 )
+
+    def _is_scores(self, path: Path) -> bool:
+        """Whether a file may hold scores of the models whose maps these are, which belong beside them."""
+        named = re.fullmatch(r"scores(?:_valse)?(?:_(?!stimuli_)(.+))?", path.stem)
+        return named is not None and (named[1] is None or named[1] in self.labels.values())
 
     def write(self) -> Exported:
         """Write all files, whole or not at all."""
@@ -239,9 +245,11 @@ def file_name(text: str) -> str:
 
 def unlike(names: Sequence[str]) -> list[str]:
     """The names, with numbers where some would be the same file."""
-    taken: dict[str, int] = {}
-    found = []
+    found: dict[str, str] = {}
     for name in names:
-        count = taken[name.lower()] = taken.get(name.lower(), 0) + 1
-        found.append(name if count == 1 else f"{name}-{count}")
-    return found
+        number, free = 1, name
+        while free.casefold() in found:
+            number += 1
+            free = f"{name}-{number}"
+        found[free.casefold()] = free
+    return list(found.values())

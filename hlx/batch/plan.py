@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +27,7 @@ from hlx.batch.units import (
 from hlx.errors import HlxError, InputError
 from hlx.estimating import Request
 from hlx.models.load import identify
-from hlx.stimuli import gather_stimuli
+from hlx.stimuli import gather_stimuli, read_stimuli
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def make_plan(study: StudyFile) -> Plan:
     models, sides = _models(study, problems)
     stimuli, by_image = _stimuli(study, problems)
     images = _hashed(by_image, problems)
-    regions = planned_regions(study.regions, [image.path for image in images], sides, problems)
+    regions = planned_regions(study.regions, images, sides, problems)
     requests = PlannedRequests(study.estimators)
     for entry in study.regions:
         if entry.grid is not None:  # also where no image was found
@@ -166,12 +167,19 @@ def _models(study: StudyFile, problems: Problems) -> tuple[tuple[PlannedModel, .
 
 def _stimuli(study: StudyFile, problems: Problems) -> tuple[tuple[Asked, ...], dict[Path, list[Asked]]]:
     """All stimuli, and those of each image that was found."""
-    folders = [folder for folder in study.images if folder.is_dir()]
+    folders = [folder for folder in study.images if os.path.isdir(folder)]
     for folder in study.images:
         if folder not in folders:
             problems.add(f"images: there is no folder {folder}")
+    readable = []
+    for file in study.stimuli:
+        try:
+            read_stimuli(file, validated=study.validated, resolve=False)
+            readable.append(file)
+        except InputError as error:
+            problems.add(error)
     try:
-        gathered = gather_stimuli(study.stimuli, folders, validated=study.validated)
+        gathered = gather_stimuli(readable, folders, validated=study.validated)
     except InputError as error:
         problems.add(error)
         return (), {}

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
-from hlx.batch.study_entries import RegionsEntry
+from hlx.batch.study_entries import STEM, RegionsEntry
 from hlx.batch.toml_table import Problems
-from hlx.batch.units import RegionsOf
+from hlx.batch.units import PlannedImage, RegionsOf
 from hlx.errors import InputError
 from hlx.regions import Grid, LabelMap
 
@@ -22,7 +22,7 @@ _EXIF_ORIENTATION, _SIDEWAYS = 0x0112, (5, 6, 7, 8)
 
 
 def planned_regions(
-    entries: Sequence[RegionsEntry], images: Sequence[Path], sides: Sides, problems: Problems
+    entries: Sequence[RegionsEntry], pictures: Sequence[PlannedImage], sides: Sides, problems: Problems
 ) -> dict[Path, list[RegionsOf]]:
     """The regions of every image, in the order of the entries; what is wrong with them goes to `problems`.
 
@@ -31,9 +31,13 @@ def planned_regions(
     sides : of the models, as far as they are known.
     """
     grids = {entry: _grid(entry.label, entry.grid, sides, problems) for entry in entries if entry.grid}
+    contents = {image.path: image.sha256 for image in pictures}
+    images = list(contents)
     needed = {
         entry: {image: entry.labels_of(image) for image in images} for entry in entries if not entry.grid
     }
+    for entry, of_images in needed.items():
+        _check_one_each(entry, of_images, contents, problems)
     maps = list(dict.fromkeys(path for of_images in needed.values() for path in of_images.values()))
     with ThreadPoolExecutor() as pool:
         read = dict(zip(maps, pool.map(lambda path: _read(path, sides), maps), strict=True))
@@ -53,6 +57,22 @@ def planned_regions(
                 problems.add(f"regions {entry.label}: {wrong}")
             planned[image].append(RegionsOf(entry.label, found.n_players, labels=path, sha256=found.sha256))
     return planned
+
+
+def _check_one_each(
+    entry: RegionsEntry, of_images: Mapping[Path, Path], contents: Mapping[Path, str], problems: Problems
+) -> None:
+    """Images of one stem in different folders have one label map, which can be of one of them alone."""
+    if STEM not in str(entry.labels):
+        return
+    first: dict[Path, Path] = {}
+    for image, path in of_images.items():
+        other = first.setdefault(path, image)
+        if contents[other] != contents[image]:
+            problems.add(
+                f"regions {entry.label}: {path} would be the label map of {other} and of {image}, which "
+                "differ: give one of them another name"
+            )
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,11 @@ class PlannedRequests:
         """Make the requests for n regions, of which those called `label` are the first."""
         if n in self._of:
             return
-        asked, self._left_out[n] = [], Counter()
+        asked, left_out = list[Request](), list[Request]()
         for number, entry in enumerate(self._entries):
             requests = entry.requests(n)
             if not entry.takes(n):
-                self._left_out[n][entry.name] += len(requests)
+                left_out += requests
                 continue
             asked += requests
             for request in requests:
@@ -38,6 +38,8 @@ class PlannedRequests:
                     self._impossible.setdefault(number, []).append((label, str(error)))
                     break
         self._of[n] = tuple(dict.fromkeys(asked))
+        # What another entry asks for is not left out.
+        self._left_out[n] = Counter(one.estimator.name for one in set(left_out) - set(asked))
 
     def of(self, n: int) -> tuple[Request, ...]:
         """Those for n regions, each once."""

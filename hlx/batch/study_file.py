@@ -75,8 +75,9 @@ def read_study_file(path: str | Path) -> StudyFile:
         return folder / os.path.expanduser(text)
 
     output = absolute(table.text("output", "a folder's path") or path.stem)
-    if output.exists() and not output.is_dir():
-        problems.add(f"output {str(output)!r}: is a file, expected a folder's path")
+    there = next(place for place in (output, *output.parents) if os.path.lexists(place))
+    if not os.path.isdir(there):
+        problems.add(f"output {str(output)!r}: {there} is a file, expected a folder's path")
     dtype = table.choice("dtype", DTYPES) or "float32"
     study = StudyFile(
         path=path,

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from hlx.batch.study_entries import STEM, Budget, EstimatorEntry, ModelEntry, RegionsEntry
-from hlx.batch.toml_table import Problems, Table, kind_of, nearest
+from hlx.batch.toml_table import MOST, Problems, Table, kind_of, nearest
 from hlx.errors import InputError
 from hlx.estimators import ESTIMATORS
 from hlx.models.callable_model import is_callable_spec
+from hlx.models.devices import check_device
 from hlx.models.hub import EMBEDDED
 from hlx.models.load import DTYPES, ENGINES
 from hlx.regions import Grid
@@ -21,6 +22,7 @@ MOST_GRIDS = 100
 """Of one range."""
 
 LONGEST_LABEL = 100
+"""In bytes, as file systems count: a label becomes part of the names of files."""
 
 Absolute = Callable[[str], Path]
 """A path of the study file, by the folder that it is relative to."""
@@ -50,7 +52,7 @@ def read_model(
         label=_label(table, problems, label),
         dtype=table.choice("dtype", DTYPES) or ("float32" if function else dtype),
         engine=table.choice("engine", ENGINES),
-        device=table.text("device", "auto, cpu, cuda, cuda:1 or tpu"),
+        device=_device(table),
         detector=None if detector is None else _named(detector, absolute)[0],
         revision=table.text("revision", "a branch, tag or commit"),
         batch_size=table.whole("batch_size", least=1),
@@ -121,6 +123,17 @@ def read_estimator(value: Any, place: str, problems: Problems) -> EstimatorEntry
     return entry if len(problems.found) == count else None
 
 
+def _device(table: Table) -> str | None:
+    expected = "auto, cpu, cuda, cuda:1 or tpu"
+    device = table.text("device", expected)
+    try:
+        if device is not None:
+            check_device(device)
+    except InputError:
+        table.wrong("device", expected)
+    return device
+
+
 def _table(
     value: Any, place: str, short: str, expected: str, keys: tuple[str, ...], problems: Problems
 ) -> Table | None:
@@ -141,7 +154,7 @@ def _named(written: str, absolute: Absolute) -> tuple[str, str]:
     if source.endswith(".py") and function:
         return f"{absolute(source)}:{function}", f"{Path(source).stem}:{function}"
     path = absolute(written)
-    if path.is_dir():
+    if os.path.isdir(path):
         return str(path), os.path.basename(os.path.normpath(path))
     if is_callable_spec(written):
         return written, written
@@ -152,10 +165,11 @@ def _named(written: str, absolute: Absolute) -> tuple[str, str]:
 
 def _label(table: Table, problems: Problems, default: str) -> str:
     label = (table.text("label", "text") or default).strip()
-    if not label or re.search(r"[/\\]", label) or label.startswith(".") or len(label) > LONGEST_LABEL:
+    too_long = len(label.encode()) > LONGEST_LABEL
+    if not label or re.search(r"[/\\]", label) or label.startswith(".") or too_long:
         problems.add(
             f"{table.place('label')} {label!r}: expected a name that files can have: at most "
-            f"{LONGEST_LABEL} characters, no slashes, no dot in front"
+            f"{LONGEST_LABEL} bytes, no slashes, no dot in front"
         )
     return label
 
@@ -183,7 +197,7 @@ def _budgets(table: Table, problems: Problems) -> tuple[Budget, ...]:
         match = re.fullmatch(r"([1-9][0-9]{0,8}) ?n", value) if isinstance(value, str) else None
         if match is not None:
             budgets[Budget(int(match[1]), per_region=True)] = None
-        elif type(value) is int and value > 0:
+        elif type(value) is int and 0 < value <= MOST:
             budgets[Budget(value)] = None
         else:
             problems.add(
@@ -196,8 +210,8 @@ def _budgets(table: Table, problems: Problems) -> tuple[Budget, ...]:
 def _seeds(table: Table, problems: Problems) -> tuple[int, ...]:
     seeds: dict[int, None] = {}
     for place, value in table.values("seeds", "a list of seeds, such as [0, 1]") or []:
-        if type(value) is int and value >= 0:
+        if type(value) is int and 0 <= value <= MOST:
             seeds[value] = None
         else:
-            problems.add(f"{place}: expected a whole number of at least 0, found {kind_of(value)}")
+            problems.add(f"{place}: expected a whole number from 0 to {MOST:,}, found {kind_of(value)}")
     return tuple(seeds) or (0,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import reprlib
+import sys
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,9 @@ from typing import Any
 
 from hlx.errors import InputError
 from hlx.records import read_text
+
+MOST = 10**9
+"""Of any whole number in a study file."""
 
 NAMED_PROBLEMS = 20
 """So many problems are named before it is said how many more there are."""
@@ -63,6 +67,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         reason = message[: place.start()]
         where = f"line {place[1]}, character {place[2]}"
         raise InputError(f"{path}, {where}: not valid TOML: {reason}") from None
+    except ValueError as error:  # a number of thousands of digits, say
+        raise InputError(f"{path}: not usable TOML: {error}") from None
     except RecursionError:
         raise InputError(f"{path}: not usable TOML: nests too deeply") from None
 
@@ -134,7 +140,7 @@ class Table:
     def whole(self, name: str, least: int) -> int | None:
         """A whole number, None where there is none."""
         value = self._found.get(name)
-        if value is None or (type(value) is int and value >= least):
+        if value is None or (type(value) is int and least <= value <= MOST):
             return value
         self.wrong(name, f"a whole number of at least {least}")
         return None
@@ -144,7 +150,7 @@ class Table:
         value = self._found.get(name)
         if value is None:
             return None
-        if type(value) in (int, float) and 0 < value < float("inf"):
+        if type(value) in (int, float) and 0 < value <= sys.float_info.max:
             return float(value)
         self.wrong(name, expected)
         return None

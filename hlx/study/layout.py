@@ -60,11 +60,9 @@ def study_files(folder: Path) -> StudyFiles:
         raise InputError(f"{folder}: no files in this folder; a study has {LAYOUT}")
     tables = [path for path in files if path.suffix.lower() in ENDINGS]
     sealed = [path for path in files if path.suffix.lower() in HDF5]
-    # One folder down only models' results are looked for: whose human maps these would be is not certain.
-    below = [path for path in _below(folder) if path.suffix.lower() in HDF5 and is_of_kind(path, store.KIND)]
     people = [path for path in tables if path.stem == "human_maps"]
     people += [path for path in sealed if is_of_kind(path, human_files.KIND)]
-    results = [path for path in sealed if is_of_kind(path, store.KIND)] + below
+    results = [path for path in sealed if is_of_kind(path, store.KIND)] + below(folder)
     maps = dict(_named(r"shapley_(.+)", tables))
     if not people:
         raise InputError(
@@ -95,6 +93,25 @@ def study_files(folder: Path) -> StudyFiles:
     )
 
 
+def is_part(path: Path) -> bool:
+    """Whether a study whose folder holds this file would read it."""
+    if path.suffix.lower() in ENDINGS:
+        return re.fullmatch(r"human_maps|stimuli|scores|(shapley|scores)_.+", path.stem) is not None
+    return path.suffix.lower() in HDF5 and any(
+        is_of_kind(path, kind) for kind in (store.KIND, human_files.KIND)
+    )
+
+
+def below(folder: Path) -> list[Path]:
+    """The results of `hlx explain` one folder down, which a study reads too.
+
+    Nothing else is looked for there: whose human maps these would be is not certain.
+    """
+    inner = sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+    found = [path for one in inner for path in _files(one) if path.suffix.lower() in HDF5]
+    return [path for path in found if is_of_kind(path, store.KIND)]
+
+
 def _files(folder: Path) -> list[Path]:
     """The folder's files in the order of their names; hidden ones are other programs' business."""
     try:
@@ -106,11 +123,6 @@ def _files(folder: Path) -> list[Path]:
     except OSError as error:
         raise InputError(f"{folder}: cannot be read: {error.strerror or error}") from None
     return [path for path in found if path.is_file()]
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    for inner in sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."):
-        yield from _files(inner)
 
 
 def _named(pattern: str, paths: Iterable[Path]) -> Iterator[tuple[str, Path]]:
