@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-import sys
+import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,7 @@ from hlx.coalitions import all_rows
 from hlx.errors import InputError, ModelError, NonFiniteScoreError
 from hlx.explaining import explain
 from hlx.images import square
-from hlx.models import load_model
-from hlx.models.callable_model import CallableModel, is_callable_spec, load_callable
+from hlx.models.callable_model import CallableModel, load_callable
 from hlx.regions import Grid
 from hlx.stimuli import Stimulus
 from tests.slow_way import photograph
@@ -245,6 +245,29 @@ def test_a_function_out_of_memory_is_given_fewer_images(error: Exception) -> Non
     assert "bfloat16" not in str(caught.value)  # which functions refuse
 
 
+def test_what_did_not_fit_once_is_not_tried_again() -> None:
+    asked: list[int] = []
+
+    def small(images: np.ndarray, texts: list[str]) -> np.ndarray:
+        asked.append(len(images))
+        if len(images) > 2:
+            raise MemoryError
+        return brightness(images, texts)
+
+    model = CallableModel(small, side=8)
+    images = [np.full((8, 8, 3), level, np.uint8) for level in range(5)]
+    with pytest.warns(UserWarning, match="ran out of memory at a batch of 16; 2 fits"):
+        first = explain(model, Stimulus(images[0], "a"), regions=Grid(2, 2))
+    assert max(asked) == 16
+    asked.clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = explain(model, Stimulus(images[0], "a"), regions=Grid(2, 2))
+        model.scores(images, ["a"])
+    assert max(asked) == 2
+    np.testing.assert_array_equal(first.values, again.values)
+
+
 def test_memory_that_ends_while_the_answer_is_read_is_told_as_such() -> None:
     class Late:
         def __array__(self, *_: object, **__: object) -> np.ndarray:
@@ -266,158 +289,6 @@ def test_fingerprints_tell_functions_apart() -> None:
     assert all(re.fullmatch(r"[0-9a-f]{64}", text) for text in prints)
     assert CallableModel(same).fingerprint == prints[0]
     assert CallableModel(same, fingerprint="weights of May").fingerprint == "weights of May"
-
-
-SOURCE = """
-import numpy as np
-from dataclasses import dataclass
-from hlx import CallableModel
-
-@dataclass
-class Answer:
-    value: float
-
-def score(images, texts):
-    return np.full((len(images), len(texts)), Answer(3.0).value)
-
-model = CallableModel(score, "named", side=10)
-number = 3
-class Kind: pass
-"""
-
-
-def test_a_file_s_functions_and_models_are_found(tmp_path: Path) -> None:
-    file = tmp_path / "mine_in_a_file.py"
-    file.write_text(SOURCE)
-    model = load_callable(f"{file}:score")
-    assert (model.name, model.side) == (f"{file}:score", 224)
-    assert load_model(f"{file}:score").scores([IMAGE], ["a"]).tolist() == [[3.0]]
-    assert (load_callable(f"{file}:model").name, load_callable(f"{file}:model").side) == ("named", 10)
-
-
-def test_a_module_beside_the_user_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "mine_as_a_module.py").write_text(SOURCE)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
-    assert load_model("mine_as_a_module:score").scores([IMAGE], ["a"]).tolist() == [[3.0]]
-
-
-@pytest.mark.parametrize(
-    ("source", "name", "message"),
-    [
-        (SOURCE, "nothing", "has nothing called nothing"),
-        (SOURCE, "number", "number is of type int"),
-        (SOURCE, "Kind", "Kind is a class"),
-        ("import not_installed_anywhere", "f", "cannot be imported: .*not_installed_anywhere"),
-        ("1 / 0", "f", "cannot be imported: ZeroDivisionError: division by zero"),
-        ("def f(:", "f", "cannot be imported: SyntaxError"),
-    ],
-)
-def test_what_cannot_be_found_is_named(tmp_path: Path, source: str, name: str, message: str) -> None:
-    file = tmp_path / f"mine_{abs(hash((source, name)))}.py"
-    file.write_text(source)
-    with pytest.raises(ModelError, match=message) as caught:
-        load_callable(f"{file}:{name}")
-    assert "\n" not in str(caught.value)
-
-
-def test_files_and_modules_that_are_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="there is no file"):
-        load_callable(f"{tmp_path / 'none.py'}:f")
-    with pytest.raises(ModelError, match="there is no module no_such_module"):
-        load_callable("no_such_module:f")
-    with pytest.raises(ModelError, match=r"there is no module hlx\.no_such_module"):
-        load_callable("hlx.no_such_module:f")
-    with pytest.raises(ModelError, match="expected MODULE:FUNCTION"):
-        load_callable("no colon")
-
-
-def test_a_file_that_failed_can_be_mended(tmp_path: Path) -> None:
-    file = tmp_path / "mine_mended.py"
-    file.write_text("1 / 0")
-    with pytest.raises(ModelError, match="ZeroDivisionError"):
-        load_callable(f"{file}:score")
-    assert not any(name.startswith("mine_mended") for name in sys.modules)
-    file.write_text(SOURCE)
-    assert load_callable(f"{file}:score").scores([IMAGE], ["a"]).tolist() == [[3.0]]
-
-
-def test_files_of_one_name_are_two(tmp_path: Path) -> None:
-    for value in (1, 2):
-        (tmp_path / str(value)).mkdir()
-        (tmp_path / str(value) / "mine_twice.py").write_text(SOURCE.replace("3.0", f"{value}.0"))
-    models = [load_callable(f"{tmp_path / str(value)}/mine_twice.py:score") for value in (1, 2)]
-    assert [model.scores([IMAGE], ["a"]).item() for model in models] == [1.0, 2.0]
-    assert models[0].fingerprint != models[1].fingerprint
-
-
-def test_a_file_that_ends_the_program_does_not_end_hlx(tmp_path: Path) -> None:
-    (tmp_path / "leaving.py").write_text("import sys\nsys.exit('usage: leaving')\n")
-    with pytest.raises(ModelError, match="it ends the program"):
-        load_callable(f"{tmp_path / 'leaving.py'}:f")
-
-
-def test_files_of_one_name_and_of_a_package_s_name_are_told_apart(tmp_path: Path) -> None:
-    """Each finds its own neighbours, and a dataclass of theirs its own module."""
-    text = (
-        "from dataclasses import dataclass\nimport numpy as np\nfrom {n}_neighbour import NUMBER\n"
-        "@dataclass\nclass Kept:\n    number: 'float' = NUMBER\n"
-        "def score(images, texts):\n    return np.full((len(images), len(texts)), Kept().number)\n"
-    )
-    for n, folder in enumerate((tmp_path / "one", tmp_path / "two")):
-        folder.mkdir()
-        (folder / f"a{n}_neighbour.py").write_text(f"NUMBER = {n}.5\n")
-        (folder / "json.py").write_text(text.format(n=f"a{n}"))
-        found = load_callable(f"{folder / 'json.py'}:score").scores([IMAGE], ["a"])
-        assert found.tolist() == [[n + 0.5]]
-    assert sys.modules["json"].__name__ == "json"
-
-
-@pytest.mark.parametrize(
-    ("name", "is_one"),
-    [
-        ("module:f", True),
-        ("a.b:f", True),
-        ("file.py:f", True),
-        ("/a/b.py:f", True),
-        ("C:f", False),
-        ("C:\\models\\clip", False),
-        ("openai/clip", False),
-        ("clip-scenes", False),
-        ("module:", False),
-        ("module:2", False),
-    ],
-)
-def test_names_of_functions(name: str, is_one: bool) -> None:
-    assert is_callable_spec(name) is is_one
-
-
-def test_a_folder_of_that_name_is_a_checkpoint(tmp_path: Path) -> None:
-    (tmp_path / "module:f").mkdir()
-    assert not is_callable_spec(str(tmp_path / "module:f"))
-
-
-def test_options_of_checkpoints_are_refused() -> None:
-    for options in ({"dtype": "bfloat16"}, {"engine": "torch"}, {"devices": "cpu"}, {"detector": "x"}):
-        with pytest.raises(
-            InputError, match=r"module:f: (dtype bfloat16|engine|device|detector) is for the f"
-        ):
-            load_model("module:f", **options)
-
-
-@pytest.mark.parametrize(
-    ("name", "source"),
-    [
-        ("my_models.py", "my_models.py"),
-        ("my_models.py:", "my_models.py"),
-        ("my_models.py:2nd", "my_models.py"),
-        ("my.models:", "my.models"),
-    ],
-)
-def test_a_file_or_module_alone_is_asked_for_its_function(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, source: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "my_models.py").write_text(SOURCE)
-    with pytest.raises(ModelError, match=re.escape(f"model '{name}': name its function: {source}:FUNCTION")):
-        load_model(name)
+    assert CallableModel(same, side=112).fingerprint != prints[0]
+    # Of a partial the function counts, not what every partial has in common.
+    assert CallableModel(partial(same)).fingerprint == prints[0] != CallableModel(partial(other)).fingerprint

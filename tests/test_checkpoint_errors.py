@@ -190,9 +190,15 @@ def test_tokenizer_of_another_checkpoint(folder: Path) -> None:
 def test_image_processor_of_another_size(folder: Path) -> None:
     act = content("preprocessor_config.json", '{"size": {"shortest_edge": 48}, "crop_size": 48}')
     act(folder)
-    model = load_model(folder)
-    with pytest.raises(ModelError, match=r"preprocessor_config.json.*48.*32x32"):
-        model.encode_images([np.zeros((60, 60, 3), np.uint8)])
+    assert "makes images of (48, 48) pixels, config.json takes 32x32" in refusal(folder)
+
+
+def test_images_of_another_number_of_colours(folder: Path) -> None:
+    file = folder / "config.json"
+    config = json.loads(file.read_text())
+    config["vision_config"]["num_channels"] = 1
+    file.write_text(json.dumps(config))
+    assert "vision_config.num_channels is 1, expected 3" in refusal(folder)
 
 
 def test_processor_file_of_newer_checkpoints(folder: Path, clip_checkpoint: Path) -> None:

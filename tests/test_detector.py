@@ -339,6 +339,30 @@ def test_an_image_without_proposals_is_one_region(folder: Path, tmp_path: Path) 
     assert_same(found, load_detector(tmp_path, plain=True).regions(photographs(2)))
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("proposal_generator.rpn_head.conv.weight", "scores and deltas of anchors are NaN"),
+        ("proposal_generator.rpn_head.objectness_logits.weight", "scores and deltas of anchors are NaN"),
+        ("proposal_generator.rpn_head.anchor_deltas.bias", "scores and deltas of anchors are NaN"),
+        ("roi_heads.box_predictor.cls_score.weight", "scores and boxes of regions are NaN"),
+        ("roi_heads.box_predictor.bbox_pred.weight", "scores and boxes of regions are NaN"),
+        ("backbone.stem.conv1.weight", "scores and deltas of anchors are NaN"),
+    ],
+)
+def test_numbers_that_are_none_are_no_regions(folder: Path, tmp_path: Path, name: str, said: str) -> None:
+    """Sorted last, as suppression does, they would pass for regions without objects."""
+    broken = edited(folder, tmp_path, lambda state: state[name].view(-1)[:].fill_(torch.nan))
+    with pytest.raises(ModelError, match=said):
+        load_detector(broken).regions(photographs(2))
+
+
+def test_anchors_that_are_no_numbers_are_refused(folder: Path, tmp_path: Path) -> None:
+    name = "proposal_generator.anchor_generator.cell_anchors.0"
+    broken = edited(folder, tmp_path, lambda state: state[name][3].fill_(torch.nan))
+    assert "in row 3" in refusal(broken)
+
+
 def test_few_proposals_repeat(folder: Path, tmp_path: Path) -> None:
     few = load_detector(make_detector(tmp_path, {"RPN.POST_NMS_TOPK_TEST": 4}))
     found = few.regions(photographs(1))

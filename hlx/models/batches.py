@@ -7,6 +7,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -62,16 +63,33 @@ def parse_batch(value: str | int | None) -> int | None:
     return size
 
 
+@dataclass
+class Fitting:
+    """What a model's runs have found out of its device's memory: the largest batch that fits, None as yet."""
+
+    size: int | None = None
+
+
 class BatchRunner:
     """Evaluates ranges in batches and keeps a size that fits the memory.
 
     `multiple` (the number of devices) divides every batch. `workers` batches are under way at once: two keep
     an accelerator busy while results are read; on a CPU one per core beats one batch spread over all cores,
     because small operations do not spread. `relief` is what the user can do where no batch is small enough.
+    `fitting` is shared by all runs of a model, so that none tries again what did not fit before.
     """
 
-    def __init__(self, size: int, multiple: int = 1, workers: int = 2, relief: str = RELIEF) -> None:
+    def __init__(
+        self,
+        size: int,
+        multiple: int = 1,
+        workers: int = 2,
+        relief: str = RELIEF,
+        fitting: Fitting | None = None,
+    ) -> None:
         self.multiple, self.workers, self.relief = multiple, workers, relief
+        self._fitting = Fitting() if fitting is None else fitting
+        size = min(size, self._fitting.size or size)
         self.size = max(multiple, size - size % multiple)
         self._compiled: set[int] = set()
 
@@ -141,11 +159,11 @@ class BatchRunner:
                 f"the device ran out of memory at a batch of {self.size}: {self.relief}"
             ) from error
         half = self.size // 2
-        self.size = max(self.multiple, half - half % self.multiple)
+        self.size = self._fitting.size = max(self.multiple, half - half % self.multiple)
 
 
-_EXHAUSTED = ("RESOURCE_EXHAUSTED", "out of memory", "can't allocate memory")
-"""What XLA, CUDA and PyTorch's allocator on a CPU say."""
+_EXHAUSTED = ("RESOURCE_EXHAUSTED", "out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
+"""What XLA, CUDA, PyTorch's allocator on a CPU, and cuBLAS and cuDNN say."""
 
 
 def out_of_memory(error: Exception) -> bool:

@@ -9,6 +9,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64, UInt8
 
 from hlx.counts import whole_number
-from hlx.errors import InputError, ModelError, NonFiniteScoreError
+from hlx.errors import InputError, ModelError
+from hlx.images import square
 from hlx.models.checkpoint import first_line, told
 from hlx.models.composited import Canvas, CompositingModel
 from hlx.models.function_call import ScoreFunction, answered
@@ -42,8 +44,10 @@ class CallableModel(CompositingModel):
     batch_size
         The most images that it is given at once, where nobody asks for another.
     fingerprint
-        Identifies what the scores depend on, in results. By default the SHA-256 of the function's name and
-        source, which does not know the weights it uses: give your own to tell those apart.
+        Identifies what the scores depend on, in results. By default the SHA-256 of the function's name, of
+        `side` and of the source of its whole file. That knows nothing of weights, of other files, and of what
+        the function closes over or is bound to (a partial's arguments, an object's attributes): give your own
+        to tell those apart.
 
     Raises
     ------
@@ -75,27 +79,7 @@ class CallableModel(CompositingModel):
             whole_number(side, "side", least=1),
             whole_number(batch_size, "batch_size", least=1),
         )
-        super().__init__(own, "function", scorer, lambda: fingerprint or _source_hash(function))
-
-    def scores(
-        self,
-        images: Sequence[str | Path | np.ndarray],
-        texts: Sequence[str],
-        batch_size: int | str | None = None,
-    ) -> Float32[np.ndarray, "m t"]:
-        """Scores of all images with all texts, each image resized to a square as for a map.
-
-        Raises
-        ------
-        NonFiniteScoreError : a score is NaN or infinite; names image and text.
-        """
-        scores = super().scores(images, texts, batch_size)
-        if not np.isfinite(scores).all():
-            i, j = np.argwhere(~np.isfinite(scores))[0]
-            raise NonFiniteScoreError(
-                f"{self.name}: the score of image {i} with text {texts[j]!r} is {scores[i, j]}"
-            )
-        return scores
+        super().__init__(own, "function", scorer, lambda: fingerprint or _source_hash(function, scorer.side))
 
 
 class CallableScorer:
@@ -136,6 +120,10 @@ class CallableScorer:
         """The images."""
         return images
 
+    def whole(self, images: Sequence[UInt8[np.ndarray, "_h _w 3"]]) -> UInt8[np.ndarray, "m s s 3"]:
+        """The images as squares."""
+        return np.stack([square(image, self.side) for image in images])
+
     def pairs(
         self,
         seen: UInt8[np.ndarray, "m s s 3"],
@@ -158,13 +146,23 @@ class CallableScorer:
         return scores
 
 
-def _source_hash(function: Callable) -> str:
-    try:
-        source = inspect.getsource(function if inspect.isroutine(function) else type(function))
-    except (OSError, TypeError):  # typed in, or compiled
-        source = ""
-    name = getattr(function, "__qualname__", type(function).__name__)
-    return hashlib.sha256(f"{name}\n{source}".encode()).hexdigest()
+def _source_hash(function: Callable, side: int) -> str:
+    inner = function
+    while isinstance(inner, partial):
+        inner = inner.func
+    thing = inner if inspect.isroutine(inner) else type(inner)
+    name = getattr(inner, "__qualname__", type(inner).__name__)
+    return hashlib.sha256(f"{name}\n{side}\n{_source(thing)}".encode()).hexdigest()
+
+
+def _source(thing: Any) -> str:
+    """Of all of the file that something is defined in: what it uses of it matters too."""
+    for part in (inspect.getmodule(thing), thing):
+        try:
+            return inspect.getsource(part)  # type: ignore[arg-type]
+        except (OSError, TypeError):  # typed in, or compiled
+            continue
+    return ""
 
 
 def is_callable_spec(name: str) -> bool:

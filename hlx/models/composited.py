@@ -12,10 +12,10 @@ from jaxtyping import Bool, Float32, Int32, Int64, UInt8
 
 from hlx.coalitions import rows_from_ids
 from hlx.errors import InputError
-from hlx.images import read_image, square
-from hlx.models.batches import RELIEF, BatchRunner, Progress, parse_batch
+from hlx.images import read_image
+from hlx.models.batches import RELIEF, BatchRunner, Fitting, Progress, parse_batch
 from hlx.models.game import MaskedImage, Sweep
-from hlx.models.model import Model, check_lists
+from hlx.models.model import Model, check_lists, check_scores
 
 PAIRS_AT_ONCE = 1024
 """Images times texts that a scorer is asked for in one call."""
@@ -68,6 +68,9 @@ class Scorer(Protocol):
 
     def see(self, images: Any) -> Any:
         """All that depends on the m images alone, computed once for all texts."""
+
+    def whole(self, images: Sequence[UInt8[np.ndarray, "_h _w 3"]]) -> Any:
+        """As `see`, of images of any size, prepared as the checkpoint's own processor does."""
 
     def pairs(
         self, seen: Any, texts: Any, image_rows: Int64[np.ndarray, " p"], text_rows: Int64[np.ndarray, " p"]
@@ -170,7 +173,7 @@ class CompositingModel(Model):
         self.unit = unit
         self.side, self.dtype, self.device = scorer.side, scorer.dtype, scorer.device
         self.packages, self.images_at_once = scorer.packages, scorer.default_batch
-        self._fingerprint = fingerprint
+        self._fingerprint, self._fitting = fingerprint, Fitting()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -195,17 +198,24 @@ class CompositingModel(Model):
         texts: Sequence[str],
         batch_size: int | str | None = None,
     ) -> Float32[np.ndarray, "m t"]:
-        """Scores of all images with all texts, each image resized to the model's square as for a map."""
+        """Scores of all images with all texts.
+
+        A model of two towers has its images from the checkpoint's own processor; others have them resized to
+        the model's square, as for a map.
+
+        Raises
+        ------
+        NonFiniteScoreError : a score is NaN or infinite; names image and text.
+        """
         check_lists(images, texts)
         own = self.scorer.texts(list(texts))
 
         def evaluate(start: int, size: int) -> tuple[np.ndarray]:
-            part = [square(read_image(image), self.side) for image in images[start : start + size]]
-            seen = self.scorer.see(self.scorer.squares(np.stack(part)))
-            return (all_pairs(self.scorer, seen, len(part), own, len(texts)),)
+            part = [read_image(image) for image in images[start : start + size]]
+            return (all_pairs(self.scorer, self.scorer.whole(part), len(part), own, len(texts)),)
 
         runs = self._runner(batch_size).run(evaluate, len(images))
-        return np.concatenate([part for _, (part,) in runs])
+        return check_scores(np.concatenate([part for _, (part,) in runs]), texts, self.name)
 
     def pair_scores(
         self,
@@ -252,7 +262,7 @@ class CompositingModel(Model):
 
     def _runner(self, batch_size: int | str | None) -> BatchRunner:
         size = parse_batch(batch_size) or self.scorer.default_batch
-        return BatchRunner(size, workers=1, relief=self.relief)
+        return BatchRunner(size, workers=1, relief=self.relief, fitting=self._fitting)
 
 
 def all_pairs(scorer: Scorer, seen: Any, m: int, texts: Any, count: int) -> Float32[np.ndarray, "m t"]:

@@ -16,7 +16,7 @@ from hlx.models.batches import Progress
 from hlx.models.game import MaskedImage, Sweep
 from hlx.models.hub import Checkpoint
 from hlx.models.image_side import ImageSide, Tokens
-from hlx.models.model import Model, check_lists
+from hlx.models.model import Model, check_lists, check_scores
 from hlx.models.preparation import Pixels
 from hlx.models.text_side import TextSide
 
@@ -136,9 +136,14 @@ class DualEncoder(Model):
         Returns
         -------
         float32 (images, texts)
+
+        Raises
+        ------
+        NonFiniteScoreError : a score is NaN or infinite; names image and text.
         """
         check_lists(images, texts)
-        return self.logits(self.encode_images(images), self.encode_texts(texts))
+        logits = self.logits(self.encode_images(images), self.encode_texts(texts))
+        return check_scores(logits, texts, self.name)
 
     def _masked(
         self,

@@ -13,7 +13,7 @@ from jax import Array, lax
 from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Bool, Float32, Int32, UInt8
 
-from hlx.models.batches import BatchRunner, Progress, auto_batch, parse_batch, workers
+from hlx.models.batches import BatchRunner, Fitting, Progress, auto_batch, parse_batch, workers
 from hlx.models.compiling import compiler_options
 from hlx.models.tokens import AffineTokens, TokenTable, affine_tokens, looks_of, padded_rows, token_table
 from hlx.models.vision import VisionTower, encode
@@ -56,6 +56,7 @@ class ImageSide:
         self._rows = self._compiled(self._vectors_of_rows, 1)
         self._rows_heads = self._compiled(self._scores_of_rows, 1)
         self._ids: dict[tuple[int, bool], Callable] = {}
+        self._fitting = Fitting()
 
     @property
     def device(self) -> str:
@@ -71,7 +72,7 @@ class ImageSide:
         """Batches of the asked size, or of one that suits the device (None, "auto")."""
         widest = max(self.shape.mlp, 3 * self.shape.width)
         size = parse_batch(batch_size) or auto_batch(self.tokens_per_image, widest, self.devices)
-        return BatchRunner(size, len(self.devices), workers(self.devices))
+        return BatchRunner(size, len(self.devices), workers(self.devices), fitting=self._fitting)
 
     def normalise(self, pixels: np.ndarray) -> Float32[np.ndarray, "*shape 3"]:
         """What the checkpoint's processor does to uint8 pixels that need no resizing."""

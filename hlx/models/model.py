@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float32, Int32, UInt8
 
 from hlx.backgrounds import hidden_view
-from hlx.errors import InputError
+from hlx.errors import InputError, NonFiniteScoreError
 from hlx.images import read_image, square
 from hlx.models.batches import Progress
 from hlx.models.game import ImageTextGame, MaskedImage
@@ -151,3 +151,13 @@ def check_lists(images: Sequence[Any], texts: Sequence[str]) -> None:
         raise InputError("scores takes lists: of images, and of texts")
     if len(images) == 0 or len(texts) == 0:
         raise InputError("scores takes at least one image and one text")
+
+
+def check_scores(
+    scores: Float32[np.ndarray, "m t"], texts: Sequence[str], name: str
+) -> Float32[np.ndarray, "m t"]:
+    """The scores of images with texts by the model of this name; NonFiniteScoreError unless finite."""
+    if not np.isfinite(scores).all():
+        i, j = np.argwhere(~np.isfinite(scores))[0]
+        raise NonFiniteScoreError(f"{name}: the score of image {i} with text {texts[j]!r} is {scores[i, j]}")
+    return scores

@@ -116,6 +116,7 @@ def load_port(
     tokenizer = _tokenizer(checkpoint, config, port)
     pixels = Pixels(checkpoint.folder, family, shape.side)
     arrays = _arrays(checkpoint, config, port, {"vision": dtype})
+    pixels.check_pixelwise()
     image_side = ImageSide(port.vision(arrays, shape), *pixels.mean_and_scale(), devices, dtype)
     text_side = _text_side(checkpoint, arrays, tokenizer, config, port)
     return DualEncoder(checkpoint, family, dtype, image_side, text_side, pixels)
@@ -179,6 +180,11 @@ def _config(checkpoint: Checkpoint, raw: dict, family: str) -> PretrainedConfig:
                 raise ModelError(
                     f"{checkpoint.folder}: config.json: {name}.{size} is {found}, expected 1 or more"
                 )
+    channels = getattr(config, port.vision_config).num_channels
+    if channels != 3:
+        raise ModelError(
+            f"{checkpoint.folder}: config.json: {port.vision_config}.num_channels is {channels}, expected 3"
+        )
     if family == "siglip" and not config.vision_config.vision_use_head:
         raise ModelError(f"{checkpoint.name}: a SigLIP without its pooling head has no image score")
     return config

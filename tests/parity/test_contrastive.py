@@ -127,6 +127,18 @@ def test_blank_images_and_texts_of_other_lengths(make: Callable[..., Path], fami
     np.testing.assert_allclose(alone, together, rtol=0, atol=LOGITS_WITHIN)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_images_that_are_no_squares_are_the_processor_s(make: Callable[..., Path], family: str) -> None:
+    """CLIP's crops them, FLAVA's and SigLIP's squeeze them."""
+    folder = make(family)
+    images = [np.random.default_rng(i).integers(0, 256, (50, 90 - 60 * i, 3), np.uint8) for i in range(2)]
+    expected = Reference(folder).logits(images, list(TEXTS))
+    np.testing.assert_allclose(scored(folder, images, list(TEXTS)), expected, rtol=0, atol=LOGITS_WITHIN)
+    if family in PORTED:
+        found = load_model(folder).scores(images, list(TEXTS))
+        np.testing.assert_allclose(found, expected, rtol=0, atol=LOGITS_WITHIN)
+
+
 @pytest.mark.parametrize("family", PORTED)
 def test_both_engines_agree(make: Callable[..., Path], family: str) -> None:
     folder = make(family)

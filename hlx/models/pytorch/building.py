@@ -16,7 +16,6 @@ from transformers.activations import ACT2FN
 from hlx.errors import ModelError
 from hlx.models.checkpoint import first_line, told
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 IMAGES_AT_ONCE = {"cpu": 16, "cuda": 256}
 """By the kind of device; fewer where its memory runs out."""
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Int32, UInt8
 from torch import Tensor
+
+from hlx.images import square
 
 
 class TorchCanvas:
@@ -18,6 +21,12 @@ class TorchCanvas:
     """
 
     torch_device: torch.device
+    side: int
+    see: Callable[[Tensor], Any]
+
+    def whole(self, images: Sequence[UInt8[np.ndarray, "_h _w 3"]]) -> Any:
+        """What is seen of images of any size, as squares."""
+        return self.see(self.squares(np.stack([square(image, self.side) for image in images])))
 
     def canvas(
         self,

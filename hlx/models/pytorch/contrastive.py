@@ -188,8 +188,17 @@ class ContrastiveScorer(TorchCanvas):
     @torch.inference_mode()
     def see(self, images: UInt8[Tensor, "m 3 s s"]) -> Float32[Tensor, "m d"]:
         """Unit image vectors."""
+        return self._seen(self._normalised(images))
+
+    @torch.inference_mode()
+    def whole(self, images: Sequence[UInt8[np.ndarray, "_h _w 3"]]) -> Float32[Tensor, "m d"]:
+        """Unit vectors of images of any size, resized and cropped by the checkpoint's own processor."""
+        prepared = np.ascontiguousarray(self._normalised.pixels.of(images).transpose(0, 3, 1, 2))
+        return self._seen(torch.from_numpy(prepared).to(self.torch_device))
+
+    def _seen(self, pixels: Float32[Tensor, "m 3 s s"]) -> Float32[Tensor, "m d"]:
         with true_float32():
-            return normalize(self._features.see(self._normalised(images)), dim=-1)
+            return normalize(self._features.see(pixels), dim=-1)
 
     @torch.inference_mode()
     def pairs(

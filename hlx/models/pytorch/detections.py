@@ -79,7 +79,7 @@ def select(
         if not len(pending):
             break
     found = (kept >= 0).sum(dim=1)
-    by_score = torch.where(candidates & ~scores.isnan(), scores, -torch.inf)
+    by_score = torch.where(candidates, scores, -torch.inf)
     rank = by_score.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
     # What is kept goes before the rest; where fewer are kept, their places go into a column of no use.
     place = torch.cat([n + rank, rank[:, :1]], dim=1)

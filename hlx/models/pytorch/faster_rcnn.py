@@ -13,14 +13,13 @@ from torch.nn import functional as F
 from hlx.errors import ModelError
 from hlx.models.pytorch.detections import BoxPredictor, select
 from hlx.models.pytorch.detector_config import STRIDE, DetectorConfig, read_detector_config
-from hlx.models.pytorch.devices import true_float32
-from hlx.models.pytorch.proposals import ProposalGenerator, cell_anchors, clipped
+from hlx.models.pytorch.devices import DTYPES, true_float32
+from hlx.models.pytorch.proposals import ProposalGenerator, cell_anchors, check_finite, clipped
 from hlx.models.pytorch.res5 import FoldedRes5
 from hlx.models.pytorch.resnet import Backbone, FoldedBackbone, stage
 from hlx.models.pytorch.roi_pool import roi_pool
 from hlx.models.pytorch.state import load_state
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SCALE = 1 / STRIDE
 
 
@@ -150,6 +149,7 @@ class Detector:
             there = torch.arange(boxes.shape[1], device=boxes.device) < counts[:, None]
             scores, moved = boxes.new_zeros(there.shape), torch.zeros_like(boxes)
             scores[there], moved[there] = self.predictor(pooled, boxes[there], config.box_weights)
+            check_finite("scores and boxes of regions", scores, moved)
         moved = clipped(moved, height, width)
         rows, found = select(moved, scores, counts, config.overlaps, config.max_detections)
         starts = counts.cumsum(0) - counts
@@ -204,7 +204,7 @@ def _check_anchors(network: FasterRCNN, config: DetectorConfig, folder: Path, so
     said = cell_anchors(config)
     # Caffe's own anchors are rounded, and around a cell's middle instead of its corner.
     allowance = STRIDE + 0.05 * said.abs().amax(dim=1, keepdim=True)
-    wrong = ((held - said).abs() > allowance).any(dim=1)
+    wrong = ~((held - said).abs() <= allowance).all(dim=1)  # also of NaN
     if wrong.any():
         row = int(wrong.nonzero()[0, 0])
         at_hand, asked = ([round(v, 1) for v in t[row].tolist()] for t in (held, said))

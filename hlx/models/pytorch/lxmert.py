@@ -24,7 +24,7 @@ from hlx.errors import ModelError
 from hlx.models.composited import Canvas
 from hlx.models.preparation import Texts
 from hlx.models.pytorch.canvas import TorchCanvas
-from hlx.models.pytorch.devices import device_text, true_float32
+from hlx.models.pytorch.devices import DTYPES, device_text, true_float32
 from hlx.models.pytorch.lxmert_checkpoint import Network, network_config, read_network
 from hlx.models.pytorch.lxmert_layers import (
     ALL,
@@ -38,8 +38,6 @@ from hlx.models.pytorch.lxmert_layers import (
     Words,
 )
 from hlx.models.pytorch.region_features import GridFeatures, RegionFeatures, region_features
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 TEXT_BATCH = 64
 WIDEST_BYTES = {"cpu": 4 * 2**20, "cuda": 2**28}

@@ -20,6 +20,10 @@ class Normalised(nn.Module):
     processor : whose image processor, a key of `hlx.models.preparation.PROCESSORS`.
     side : the model's input size in pixels.
 
+    Attributes
+    ----------
+    pixels : the image processor, for images of any size.
+
     Raises
     ------
     ModelError : the image processor's file is missing or cannot be used, makes images of another size, or
@@ -32,7 +36,7 @@ class Normalised(nn.Module):
     def __init__(self, folder: Path, processor: str, side: int) -> None:
         super().__init__()
         self.side = side
-        pixels = Pixels(folder, processor, side)
+        self.pixels = pixels = Pixels(folder, processor, side)
         pixels.check_pixelwise()
         for name, values in zip(("mean", "scale"), pixels.mean_and_scale(), strict=True):
             self.register_buffer(name, torch.from_numpy(values)[:, None, None], persistent=False)

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor, nn
 
+from hlx.errors import ModelError
 from hlx.kernels import suppress_overlaps
 from hlx.models.pytorch.detector_config import STRIDE, DetectorConfig
 
@@ -59,6 +60,14 @@ def clipped(boxes: Float32[Tensor, "*n 4"], height: int, width: int) -> Float32[
     return boxes.clamp(min=0).minimum(boxes.new_tensor([width, height, width, height]))
 
 
+def check_finite(what: str, *numbers: Tensor) -> None:
+    """Raise ModelError for NaN and infinity, which suppression would put last instead of passing on."""
+    if not all(bool(part.isfinite().all()) for part in numbers):
+        raise ModelError(
+            f"the detector's {what} are NaN or infinite: its weights are damaged, or overflow in this dtype"
+        )
+
+
 def kept_rows(
     boxes: Float32[Tensor, "m n 4"],
     scores: Float32[Tensor, "m n"],
@@ -66,8 +75,7 @@ def kept_rows(
     threshold: float,
     most: int,
 ) -> Int64[Tensor, "m {most}"]:
-    """Suppression on the CPU, wherever the boxes are; NaN scores come last. -1 where none is left."""
-    scores = torch.where(scores.isnan(), -torch.inf, scores)
+    """Suppression on the CPU, wherever the boxes are. -1 where none is left."""
     arrays = (np.ascontiguousarray(t.cpu().numpy()) for t in (boxes, scores, candidates))
     given, order, taking_part = arrays
     kept = suppress_overlaps(given, order, threshold, most, taking_part)
@@ -120,6 +128,7 @@ class ProposalGenerator(nn.Module):
         m, _, rows, columns = hidden.shape
         logits = head.objectness_logits(hidden).permute(0, 2, 3, 1).reshape(m, -1)
         deltas = head.anchor_deltas(hidden).permute(0, 2, 3, 1).reshape(m, -1, 4)
+        check_finite("scores and deltas of anchors", logits, deltas)
         considered = min(config.considered, logits.shape[1])
         scores, best = logits.sort(dim=1, descending=True, stable=True)
         scores, best = scores[:, :considered], best[:, :considered]
