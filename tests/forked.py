@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import PATIENCE
+
 WRITE, FSYNC, REPLACE, REPLACED, APPEND = "write", "fsync", "replace", "replaced", "append"
 """Where a process can be killed: half-way through a file, before a flush, before and after a file gets its
 name, between two pieces of a merged file."""
@@ -45,7 +47,7 @@ class Process:
     pid: int
     folder: Path
 
-    def wait(self, seconds: float = 120.0) -> Ended:
+    def wait(self, seconds: float = PATIENCE) -> Ended:
         """Its end."""
         status = self.server.ended(self.pid, seconds)
         return Ended(status, (self.folder / "out").read_text(), self.err)
@@ -111,7 +113,7 @@ class ProcessServer:
         """End the server, and what it started."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(30)
+        self._process.wait(PATIENCE)
         self._process.stdout.close()
 
     def _heard(self, event: str) -> int:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -18,6 +18,7 @@ from PIL import Image
 
 from hlx.scenes import iterate_stimuli
 from tests.forked import APPEND, FSYNC, REPLACE, REPLACED, WRITE, ProcessServer
+from tests.waiting import patiently
 
 OWN = """
 import time
@@ -311,10 +312,3 @@ def begun(output: Path) -> None:
     """Wait until a run has written something."""
     patiently(lambda: any((output / "shards").glob("*.h5")))
     time.sleep(0.1)
-
-
-def patiently(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)

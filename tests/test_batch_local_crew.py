@@ -24,6 +24,7 @@ from hlx.errors import ModelError
 from hlx.regions import Grid
 from tests.batch_items import item_of, planned_image, planned_model, request, scene_images
 from tests.batch_results import SmallPlan, SmallStudy
+from tests.waiting import PATIENCE
 
 ASKED = [Asked("a", "there is a red circle", "there is a blue square"), Asked("b", "a square", None)]
 GRIDS = (Grid(2, 2), Grid(2, 3))
@@ -225,7 +226,7 @@ def test_a_model_that_waits_for_room_does_not_keep_a_crew_from_stopping(
 
     def slow(*what: Any) -> Any:
         computing.set()
-        go_on.wait(60)
+        go_on.wait(PATIENCE)
         return compute(*what)
 
     monkeypatch.setattr(local_crew, "load_planned", full)
@@ -238,12 +239,12 @@ def test_a_model_that_waits_for_room_does_not_keep_a_crew_from_stopping(
     first = [item for item in plan.items if item.model == 0][:3]
     for item in (*first, plan.items[-1]):
         crew.submit(item)
-    assert computing.wait(60) and refused.wait(60)
+    assert computing.wait(PATIENCE) and refused.wait(PATIENCE)
     assert crew.stop() >= 1
     closing = threading.Thread(target=crew.close, daemon=True)
     closing.start()
     go_on.set()
-    closing.join(30)
+    closing.join(PATIENCE)
     assert not closing.is_alive()
 
 
@@ -277,7 +278,7 @@ def test_stopping_finishes_only_what_was_begun(
 
     def held(*what: Any) -> Any:
         begun.set()
-        assert go.wait(30)
+        assert go.wait(PATIENCE)
         return compute(*what)
 
     monkeypatch.setattr(local_crew, "compute", held)
@@ -286,7 +287,7 @@ def test_stopping_finishes_only_what_was_begun(
     assert crew.capacity < len(plan.items) * 3
     for item in plan.items:
         crew.submit(item)
-    assert begun.wait(30) and crew.next(0.0) is None
+    assert begun.wait(PATIENCE) and crew.next(0.0) is None
     assert crew.stop() == 1
     go.set()
     done = crew.next(30.0)

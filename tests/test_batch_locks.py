@@ -17,6 +17,7 @@ import pytest
 from hlx.batch.locks import merge_lock, run_lock, who_runs
 from hlx.errors import OutputError
 from tests.command_line import files
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[1]
 
@@ -62,7 +63,7 @@ def test_shares_of_another_number_do_not_meet(tmp_path: Path) -> None:
     with run_lock(tmp_path, (2, 2)), run_lock(tmp_path / "elsewhere", (1, 3)):
         pass
     with run_lock(tmp_path, (1, 3), wait=True, tell=tell):
-        assert running.wait(10) == 0
+        assert running.wait(PATIENCE) == 0
     assert len(said) == 1 and "waiting for its end" in said[0]
 
 
@@ -141,7 +142,7 @@ def test_who_waits_says_so_once_and_goes_on(tmp_path: Path) -> None:
     time.sleep(0.05)
     order.append("first")
     running.communicate("\n")
-    waiting.join(10)
+    waiting.join(PATIENCE)
     assert order == ["first", "second"] and len(told) == 1
 
 

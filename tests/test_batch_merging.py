@@ -32,6 +32,7 @@ from hlx.cli.study_merge import merge as merge_command
 from hlx.errors import InputError, OutputError
 from tests.batch_results import SmallPlan, assert_same, differing, results_of, small_plan
 from tests.command_line import files
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[1]
 
@@ -345,7 +346,7 @@ def test_an_interrupted_merge_ends_in_peace(tmp_path: Path) -> None:
         running = start_merging(tmp_path)
         time.sleep(wait)
         running.send_signal(signal.SIGINT)
-        assert running.wait(20) in (-signal.SIGINT, 1)
+        assert running.wait(PATIENCE) in (-signal.SIGINT, 1)
         assert not list(tmp_path.glob("*.part")) and not list(tmp_path.glob(".*.part"))
     if os.path.exists(tmp_path / "merged.h5"):
         load_results(tmp_path / "merged.h5").close()

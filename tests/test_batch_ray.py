@@ -26,11 +26,9 @@ from hlx.batch.units import Asked, Item, PlannedModel
 from hlx.errors import HlxError, InputError, ModelError
 from hlx.regions import Grid
 from tests.batch_items import item_of, planned_image, planned_model, request, scene_images
+from tests.waiting import PATIENCE
 
 ray = pytest.importorskip("ray")
-
-PATIENCE = 120.0
-"""Seconds that nothing here takes."""
 
 CAPTIONS = [
     Asked("a", "there is a red circle", "there is a blue square", "existence"),

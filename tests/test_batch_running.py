@@ -26,6 +26,7 @@ from hlx.batch.signals import EndedAtOnce
 from hlx.errors import InputError, OutputError
 from tests.batch_results import SmallPlan, results_of, small_plan
 from tests.fake_crew import FakeCrew, kept, run, shards
+from tests.waiting import PATIENCE
 
 
 def test_everything_is_computed_once_and_kept(tmp_path: Path) -> None:
@@ -258,14 +259,14 @@ def test_two_runs_on_one_folder(tmp_path: Path) -> None:
     def hold() -> None:
         with run_lock(tmp_path):
             taken.set()
-            release.wait(10)
+            release.wait(PATIENCE)
             time.sleep(0.1)
         ended.set()
 
     taken = threading.Event()
     holder = threading.Thread(target=hold)
     holder.start()
-    taken.wait(10)
+    taken.wait(PATIENCE)
     summary = run(plan, FakeCrew(results), wait=True, progress=Told())
     holder.join()
     assert ended.is_set() and summary.done == len(results)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from hlx.batch.shards import write_shard
 from hlx.batch.writer import ShardWriter
 from tests.batch_results import SmallPlan, results_of, small_plan
 from tests.fake_crew import kept, shards
+from tests.waiting import PATIENCE, patiently
 
 
 def done_of(plan: SmallPlan, results: Sequence[UnitResult]) -> list[Done]:
@@ -53,7 +54,7 @@ def test_a_disk_that_is_behind_is_waited_for(tmp_path: Path, monkeypatch: pytest
     go = threading.Event()
 
     def slow(output: Path, batch: Sequence[UnitResult]) -> Path:
-        go.wait(10)
+        go.wait(PATIENCE)
         return write_shard(output, batch)
 
     monkeypatch.setattr(writer, "write_shard", slow)
@@ -71,13 +72,6 @@ def test_a_disk_that_is_behind_is_waited_for(tmp_path: Path, monkeypatch: pytest
     time.sleep(0.2)
     assert len(put) <= 2
     go.set()
-    thread.join(10)
+    thread.join(PATIENCE)
     behind.close()
     assert len(put) == len(done) and len(kept(plan)) == 2 * len(done)
-
-
-def patiently(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)

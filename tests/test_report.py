@@ -23,6 +23,7 @@ from hlx.report.numbers import MINUS
 from hlx.stimuli import Stimulus
 from hlx.study import Analysis, ModelAnalysis, Study, analyze, columns, read_study
 from tests.test_study_analysis import GRID, MODELS, PHENOMENA, changed, study_of
+from tests.waiting import PATIENCE
 
 NASTY = 'a "dog" </script><script>alert(1)</script> & <img src=x onerror=alert(2)>'
 VOID = {"meta", "input", "br", "img", "link", "hr"}
@@ -342,7 +343,7 @@ def browser(analysis: Analysis, tmp_path_factory: pytest.TempPathFactory) -> Cal
             ],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
         )
         assert ended.returncode == 0, ended.stderr
         assert "CONSOLE" not in ended.stderr, ended.stderr

@@ -12,6 +12,7 @@ import torch
 
 from hlx.errors import ModelError
 from hlx.models.pytorch.devices import TrueFloat32, torch_device, true_float32
+from tests.waiting import PATIENCE
 
 CHECK = """
 import sys
@@ -58,12 +59,12 @@ def test_it_lasts_until_the_last_thread_has_left() -> None:
     def other() -> None:
         with true_float32():
             inside.set()
-            leave.wait(10)
+            leave.wait(PATIENCE)
 
     thread = threading.Thread(target=other)
     with true_float32():
         thread.start()
-        assert inside.wait(10)
+        assert inside.wait(PATIENCE)
     assert torch.backends.cudnn.conv.fp32_precision == "ieee"
     with true_float32():  # and again, while the other has not left
         pass
