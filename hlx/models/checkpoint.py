@@ -157,7 +157,8 @@ def read_arrays(
 
     Raises
     ------
-    ModelError : a file is missing or corrupt, a key is missing, unknown or of another shape; names the key.
+    ModelError : a file is missing or corrupt, a key is missing, unknown, of another shape, or holds integers;
+        names the key.
     """
     filled: dict[str, np.ndarray] = {}
     seen: dict[str, str] = {}
@@ -179,6 +180,8 @@ def read_arrays(
             )
         if name in seen:
             raise ModelError(f"{folder}: keys {seen[name]} and {key} are the same one: keep one of them")
+        if tensor.dtype.kind in "biu":
+            raise ModelError(f"{folder}: key {key} holds {tensor.dtype} numbers: weights must be floats")
         seen[name] = key
         tower, inside, _ = slot.target.partition("/")
         if towers is not None and inside and tower not in towers:

@@ -38,7 +38,7 @@ class Port:
     slots : every key of a checkpoint, of its configuration.
     vision, text : towers of arrays; the text tower also takes its configuration and the padding id.
     biased : whether scores have a bias.
-    pooled_by_probe, to_limit : as in `VisionShape` and `Texts`.
+    pooled_by_probe, to_limit, masked : as in `VisionShape` and `Texts`.
     prefix, ignored : as in `read_arrays`.
     """
 
@@ -50,6 +50,7 @@ class Port:
     biased: bool = False
     pooled_by_probe: bool = False
     to_limit: bool = False
+    masked: bool = False
     prefix: str = ""
     ignored: tuple[str, ...] = ()
 
@@ -74,6 +75,7 @@ PORTS = {
     ),
     "flava": Port(
         config="FlavaConfig",
+        masked=True,
         slots=flava.slots,
         vision=flava.FlavaVision,
         text=lambda arrays, text, block, pad: flava.FlavaText(arrays, text.num_hidden_layers, block, pad),
@@ -148,7 +150,7 @@ def _arrays(
 
 
 def _tokenizer(checkpoint: Checkpoint, config: PretrainedConfig, port: Port) -> Texts:
-    return Texts(checkpoint.folder, config.text_config.max_position_embeddings, port.to_limit)
+    return Texts(checkpoint.folder, config.text_config.max_position_embeddings, port.to_limit, port.masked)
 
 
 def _text_side(

@@ -51,10 +51,17 @@ class Texts:
     ----------
     folder : directory with the tokenizer's files.
     limit : the text tower's number of positions.
-    to_limit : pad every text to the limit (SigLIP), not only to the longest (CLIP, FLAVA).
+    to_limit : pad every text to the limit, as the tokenizer does (SigLIP), not only to the longest, after the
+        words (all others): there padding moves no word to another position.
+    masked : the model tells padding from words by its id.
+
+    Raises
+    ------
+    ModelError : files are missing or corrupt; the tokenizer has no token for padding, or uses it for more
+        where `masked`; the limit leaves no room for words.
     """
 
-    def __init__(self, folder: Path, limit: int, to_limit: bool) -> None:
+    def __init__(self, folder: Path, limit: int, to_limit: bool, masked: bool = False) -> None:
         # transformers tells everybody who has no torch that its own models are missing.
         os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
         from transformers import AutoTokenizer
@@ -80,7 +87,25 @@ class Texts:
             raise ModelError(f"{folder}: the tokenizer cannot be loaded: {text}") from error
         if self._tokenizer.pad_token_id is None:
             raise ModelError(f"{folder}: the tokenizer has no padding token (pad_token)")
+        if not to_limit:
+            self._tokenizer.padding_side = "right"
+        if masked:
+            self._check_padding(folder)
+        special = self._tokenizer.num_special_tokens_to_add()
+        if limit <= special:
+            raise ModelError(
+                f"{folder}: config.json: max_position_embeddings is {limit}: "
+                f"the tokenizer's {special} tokens around a text leave no room for words"
+            )
         self._limit, self._to_limit = limit, to_limit
+
+    def _check_padding(self, folder: Path) -> None:
+        for kind in ("cls", "sep", "bos", "eos", "unk"):
+            if getattr(self._tokenizer, f"{kind}_token_id") == self.pad:
+                raise ModelError(
+                    f"{folder}: the tokenizer pads with its {kind}_token, {self._tokenizer.pad_token!r}, "
+                    "which texts have too: take a pad_token of its own"
+                )
 
     @property
     def pad(self) -> int:

@@ -86,6 +86,8 @@ def why_unexpected(name: str, known: Iterable[str], says: str = "config.json") -
     for found in re.finditer(r"(?<=\.)\d+(?=\.)", name):
         start = name[: found.start()]
         layers = [key[len(start) :].partition(".")[0] for key in known if key.startswith(start)]
-        if layers and all(layer.isdigit() and int(layer) < int(found.group()) for layer in layers):
+        parent = start[:-1].rpartition(".")[0] + "."
+        above = layers or any(key.startswith(parent) for key in known)  # none is a number of layers too
+        if above and all(layer.isdigit() and int(layer) < int(found.group()) for layer in layers):
             return f"not this architecture, or {says} asks for fewer layers"
     return "not this architecture"

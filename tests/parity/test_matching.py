@@ -121,6 +121,28 @@ def test_bfloat16_is_close(make: MakeTorchCheckpoint, family: str) -> None:
     np.testing.assert_allclose(found, expected, rtol=0, atol={"blip": 0.05, "vilt": 0.5}[family])
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_norms_are_of_float32_in_bfloat16(make: MakeTorchCheckpoint, family: str) -> None:
+    """CUDA refuses layer norms whose weights have another type than what they norm."""
+    model = load_model(make(family), dtype="bfloat16")
+    given: list[torch.dtype] = []
+    norms = [part for part in model.scorer.network.modules() if isinstance(part, torch.nn.LayerNorm)]
+    for norm in norms:
+        norm.register_forward_pre_hook(lambda norm, x: given.append(x[0].dtype))
+    model.scores([squares(model.side)[0]], [CAPTION])
+    assert len(given) >= len(norms) > 4 and set(given) == {torch.float32}
+
+
+def test_outputs_are_read_whatever_the_file_asks_of_them(make: MakeTorchCheckpoint, tmp_path: Path) -> None:
+    folder = shutil.copytree(make("blip"), tmp_path / "changed")
+    config = json.loads((folder / "config.json").read_text())
+    config["vision_config"]["return_dict"] = False
+    (folder / "config.json").write_text(json.dumps(config))
+    image = squares(32)[0]
+    expected = load_model(make("blip")).scores([image], [CAPTION])
+    np.testing.assert_array_equal(load_model(folder).scores([image], [CAPTION]), expected)
+
+
 @pytest.mark.parametrize(
     ("family", "size"),
     [("blip", 48), ("blip", {"height": 48, "width": 48}), ("vilt", 48), ("vilt", {"shortest_edge": 48})],

@@ -29,11 +29,14 @@ def configuration(folder: Path, raw: dict[str, Any], family: str, name: str) -> 
     """
     module = import_module(f"transformers.models.{family}.configuration_{family}")
     try:
-        return getattr(module, name).from_dict(raw)
+        config = getattr(module, name).from_dict(raw)
     except Exception as error:  # the configuration classes raise whatever their fields' checks raise
         raise ModelError(
             f"{folder}: config.json is not a valid {family} configuration: {first_line(error)}"
         ) from error
+    for part in (config, *(getattr(config, own) for own in config.sub_configs)):
+        part.return_dict = True  # outputs are read by their names, whatever the checkpoint's training did
+    return config
 
 
 def check_tower(folder: Path, tower: PretrainedConfig, section: str = "") -> None:

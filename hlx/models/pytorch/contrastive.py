@@ -240,7 +240,7 @@ def load_contrastive(
     check_tower(folder, text, "text_config")
     if family == "siglip" and not vision.vision_use_head:
         raise ModelError(f"{folder}: a SigLIP without its pooling head has no image score")
-    tokenizer = Texts(folder, text.max_position_embeddings, kind.to_limit)
+    tokenizer = Texts(folder, text.max_position_embeddings, kind.to_limit, kind.masked)
     normalised = Normalised(folder, kind.processor, side_of(folder, vision))
     module = import_module(f"transformers.models.{family}.modeling_{family}")
     network = without_weights(folder, FlavaTowers if is_flava else getattr(module, kind.model), sizes)

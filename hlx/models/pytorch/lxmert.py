@@ -235,7 +235,7 @@ def load_lxmert(
     ModelError : a file is missing or corrupt; config, weights, tokenizer and regions do not go together.
     """
     config = network_config(folder, raw)
-    tokenizer = Texts(folder, config.max_position_embeddings, to_limit=False)
+    tokenizer = Texts(folder, config.max_position_embeddings, to_limit=False, masked=True)
     regions = region_features(folder, dtype, device, detector)
     if regions.width != config.visual_feat_dim:
         raise ModelError(

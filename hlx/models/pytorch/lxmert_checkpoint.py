@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 from torch import nn
 from transformers.models.lxmert.configuration_lxmert import LxmertConfig
 from transformers.models.lxmert.modeling_lxmert import LxmertModel
 
 from hlx.errors import ModelError
-from hlx.models.checkpoint import first_line
-from hlx.models.pytorch.building import check_activation
-from hlx.models.pytorch.state import load_state
+from hlx.models.pytorch.building import check_activation, configuration, without_weights
+from hlx.models.pytorch.state import load_matcher
 
 UNUSED = ("cls.predictions.", "obj_predict_head.", "answer_head.")
 """Beginnings of the keys of the heads that the score does not need."""
@@ -47,12 +45,11 @@ def read_network(folder: Path, config: LxmertConfig) -> Network:
 
     Raises
     ------
-    ModelError : as `load_state`.
+    ModelError : as `without_weights` and `load_matcher`.
     """
-    with torch.device("meta"):
-        network = Network(config)
-    load_state(network, folder, UNUSED)
-    return network.eval().requires_grad_(False)
+    network = cast(Network, without_weights(folder, Network, config))
+    load_matcher(network, folder, "lxmert", "cls.seq_relationship", UNUSED)
+    return network.requires_grad_(False)
 
 
 def network_config(folder: Path, raw: dict[str, Any]) -> LxmertConfig:
@@ -62,11 +59,8 @@ def network_config(folder: Path, raw: dict[str, Any]) -> LxmertConfig:
     ------
     ModelError : sizes that cannot be; names the key.
     """
-    where = f"{folder}: config.json"
-    try:
-        config: LxmertConfig = LxmertConfig.from_dict(raw)
-    except Exception as error:  # the configuration class raises whatever its fields' checks raise
-        raise ModelError(f"{where} is not a valid lxmert configuration: {first_line(error)}") from error
+    where, config = f"{folder}: config.json", configuration(folder, raw, "lxmert", "LxmertConfig")
+    assert isinstance(config, LxmertConfig)
     for key, least in LEAST.items():
         if getattr(config, key) < least:
             raise ModelError(f"{where}: {key} is {getattr(config, key)}, expected {least} or more")

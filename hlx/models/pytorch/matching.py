@@ -11,13 +11,11 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from hlx.errors import ModelError
-from hlx.models.checkpoint import tensors
-from hlx.models.families import FAMILIES
 from hlx.models.preparation import Texts
 from hlx.models.pytorch.building import check_tower, configuration, side_of, without_weights
 from hlx.models.pytorch.pairwise import MatchingScorer, joined_heads, split_heads
 from hlx.models.pytorch.processing import Normalised
-from hlx.models.pytorch.state import load_state
+from hlx.models.pytorch.state import load_matcher
 
 
 class BlipScorer(MatchingScorer):
@@ -28,8 +26,8 @@ class BlipScorer(MatchingScorer):
     """
 
     def heavy(self) -> tuple[nn.Module, ...]:
-        """Image encoder and text encoder."""
-        return self.network.vision_model, self.network.text_encoder.encoder
+        """Both encoders; not the patch embedding, whose type transformers gives all between the layers."""
+        return self.network.vision_model.encoder, self.network.text_encoder.encoder
 
     def look(self, pixels: Float32[Tensor, "m 3 s s"]) -> Float32[Tensor, "m g d"]:
         """The image's tokens."""
@@ -129,7 +127,7 @@ def load_matching(folder: Path, config: dict[str, Any], dtype: str, device: torc
     Parameters
     ----------
     folder, config : the checkpoint, and the content of its config.json.
-    dtype : "float32", or "bfloat16" for the products of all layers.
+    dtype : "float32", or "bfloat16" for the products of the encoders' layers.
     device : where all runs.
 
     Raises
@@ -161,10 +159,10 @@ def _blip(folder: Path, raw: dict[str, Any], dtype: str, device: torch.device) -
     if not text.is_decoder:
         raise ModelError(f"{folder}: config.json: text_config.is_decoder is false: texts would see no image")
     side = side_of(folder, config.vision_config)
-    tokenizer = Texts(folder, text.max_position_embeddings, to_limit=False)
+    tokenizer = Texts(folder, text.max_position_embeddings, to_limit=False, masked=True)
     normalised = Normalised(folder, "blip", side)
     network = without_weights(folder, BlipNetwork, config)
-    _fill(network, folder, "blip", "itm_head", ("vision_proj.", "text_proj."))
+    load_matcher(network, folder, "blip", "itm_head", ("vision_proj.", "text_proj."))
     return BlipScorer(network.to(device), tokenizer, normalised.to(device), text.vocab_size, dtype)
 
 
@@ -180,23 +178,8 @@ def _vilt(folder: Path, raw: dict[str, Any], dtype: str, device: torch.device) -
             f"{folder}: config.json: max_image_length is {config.max_image_length}: some of the {patches} "
             "patches would be left out at random; -1 keeps them all"
         )
-    tokenizer = Texts(folder, config.max_position_embeddings, to_limit=False)
+    tokenizer = Texts(folder, config.max_position_embeddings, to_limit=False, masked=True)
     normalised = Normalised(folder, "vilt", side)
     network = without_weights(folder, ViltForImageAndTextRetrieval, config)
-    _fill(network, folder, "vilt", "rank_output", ())
+    load_matcher(network, folder, "vilt", "rank_output")
     return ViltScorer(network.to(device), tokenizer, normalised.to(device), config.vocab_size, dtype)
-
-
-def _fill(network: nn.Module, folder: Path, family: str, head: str, ignored: tuple[str, ...]) -> None:
-    try:
-        load_state(network, folder, ignored)
-    except ModelError as error:
-        keys = [key for key in (f"{head}.weight", f"{head}.bias") if key in network.state_dict()]
-        missing = sorted(set(keys) - {key for key, _ in tensors(folder)})
-        if not missing:
-            raise
-        title = FAMILIES[family].title
-        raise ModelError(
-            f"{folder}: {' and '.join(missing)} missing from the weights: this {title} was not "
-            f"trained to match texts and images; take one that was, such as {FAMILIES[family].example}"
-        ) from error

@@ -1,6 +1,7 @@
 """What models that read a text with an image before them share: texts of any length, pairs in slices.
 
-What depends on the image alone is computed once an image, what depends on the text alone once a text.
+What depends on the text alone is computed once a text, the image's tokens once an image; what layers make of
+the image's tokens alone, once a slice that it has pairs in.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class MatchingScorer(TorchCanvas):
     tokenizer : of the checkpoint.
     normalised : pixels as the model takes them, on the device.
     vocabulary : tokens that the model knows.
-    dtype : "float32", or "bfloat16" for the products of all layers; norms and heads are in float32.
+    dtype : "float32", or "bfloat16" for the products of the encoders' layers; all else is in float32.
     """
 
     packages = ("torch", "transformers")

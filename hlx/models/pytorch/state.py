@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from hlx.errors import ModelError
 from hlx.models.checkpoint import tensors
+from hlx.models.families import FAMILIES
 from hlx.models.slots import why_unexpected
 
 BOOKKEEPING = (".num_batches_tracked", ".position_ids")  # constants and counters some files bring along
@@ -32,7 +33,8 @@ def load_state(
 
     Raises
     ------
-    ModelError : a file is missing or corrupt, a name is missing, unknown or of another shape; names it.
+    ModelError : a file is missing or corrupt, a name is missing, unknown, of another shape, or holds integers
+        for floats; names it.
     """
     wanted = module.state_dict()
     found: dict[str, Tensor] = {}
@@ -50,6 +52,9 @@ def load_state(
         if name in seen:
             raise ModelError(f"{folder}: keys {seen[name]} and {key} are the same one: keep one of them")
         seen[name] = key
+        floating = wanted[name].dtype.is_floating_point
+        if floating and array.dtype.kind in "biu":
+            raise ModelError(f"{folder}: key {key} holds {array.dtype} numbers: weights must be floats")
         found[name] = _typed(array, wanted[name].dtype)
     missing = [name for name in wanted if name not in found]
     if missing:
@@ -59,6 +64,29 @@ def load_state(
             f"{folder}: key {prefix if prefixed else ''}{missing[0]}{more} is missing from the weights"
         )
     module.load_state_dict(found, assign=True)
+
+
+def load_matcher(
+    network: nn.Module, folder: Path, family: str, head: str, ignored: Sequence[str] = ()
+) -> None:
+    """As `load_state`, of a model whose `head` is what training to match texts and images leaves.
+
+    Raises
+    ------
+    ModelError : as `load_state`; where the head is missing, says so before all else that is.
+    """
+    try:
+        load_state(network, folder, ignored)
+    except ModelError as error:
+        keys = [key for key in (f"{head}.weight", f"{head}.bias") if key in network.state_dict()]
+        missing = sorted(set(keys) - {key for key, _ in tensors(folder)})
+        if not missing:
+            raise
+        title = FAMILIES[family].title
+        raise ModelError(
+            f"{folder}: {' and '.join(missing)} missing from the weights: this {title} was not "
+            f"trained to match texts and images; take one that was, such as {FAMILIES[family].example}"
+        ) from error
 
 
 def _typed(array: np.ndarray, dtype: torch.dtype) -> Tensor:
