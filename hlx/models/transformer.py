@@ -61,17 +61,21 @@ def attention(
     """
     m, t, packed = qkv.shape
     width = packed // 3 // heads
-    q, k, v = (part.reshape(m, t, heads, width) for part in jnp.split(qkv.astype(dtype), 3, axis=-1))
+    q, k, v = (part.reshape(m, t, heads, width) for part in jnp.split(qkv, 3, axis=-1))
+    # The two scalings of a softmax, of t x t numbers a head as one writes it, meet t x width numbers here:
+    # the queries before it, the weighted sums after it.
+    q, k, v = (part.astype(dtype) for part in (q * width**-0.5, k, v))
     q, k, v = q.transpose(0, 2, 1, 3), k.transpose(0, 2, 3, 1), v.transpose(0, 2, 1, 3)
     # XLA's CPU compiler would fold the transposes into its products and read strided operands, slowly;
     # elsewhere it may fuse them as it sees fit.
     q, k, v = lax.platform_dependent(q, k, v, cpu=_laid_out, default=lambda *parts: parts)
     exact = {"precision": lax.Precision.HIGHEST, "preferred_element_type": jnp.float32}
-    logits = jnp.matmul(q, k, **exact) * (width**-0.5)
+    logits = jnp.matmul(q, k, **exact)
     if mask is not None:
         logits = jnp.where(mask[:, None], logits, jnp.finfo(jnp.float32).min)
-    weights = jax.nn.softmax(logits, axis=-1).astype(dtype)
-    return jnp.matmul(weights, v, **exact).swapaxes(1, 2).reshape(m, t, packed // 3)
+    weights = jnp.exp(logits - jnp.max(logits, axis=-1, keepdims=True))
+    seen = jnp.matmul(weights.astype(dtype), v, **exact) / jnp.sum(weights, axis=-1, keepdims=True)
+    return seen.swapaxes(1, 2).reshape(m, t, packed // 3)
 
 
 def _laid_out(*parts: Array) -> tuple[Array, ...]:
