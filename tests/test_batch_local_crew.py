@@ -161,55 +161,44 @@ def test_what_cannot_be_loaded_read_or_computed_fails_alone(
     assert reasons[1, images[2].name] == {"SystemExit"}
 
 
-def test_a_model_that_does_not_fit_beside_the_last_is_loaded_after_it(
-    models: list[PlannedModel], images: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    refused: list[str] = []
-    computing = threading.Event()
-    load = local_crew.load_planned
+def refused_while_computing(monkeypatch: pytest.MonkeyPatch, place: Any, name: str) -> list[Any]:
+    """What `place.name` was asked for, and had no memory for, while something was computed."""
+    make, computing, told, refused = getattr(place, name), threading.Event(), threading.Event(), list[Any]()
 
-    def full(model: PlannedModel, devices: Any) -> Any:
+    def full(*what: Any) -> Any:
         if computing.is_set():
-            refused.append(model.label)
+            refused.append(what)
+            told.set()
             raise RuntimeError("RESOURCE_EXHAUSTED: out of memory")
-        return load(model, devices)
+        return make(*what)
 
     def slow(*what: Any) -> Any:
         computing.set()
-        time.sleep(0.3)
+        told.wait(0.5)
         results = compute(*what)
         computing.clear()
         return results
 
-    monkeypatch.setattr(local_crew, "load_planned", full)
+    monkeypatch.setattr(place, name, full)
     monkeypatch.setattr(local_crew, "compute", slow)
+    return refused
+
+
+def test_a_model_that_does_not_fit_beside_the_last_is_loaded_after_it(
+    models: list[PlannedModel], images: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = refused_while_computing(monkeypatch, local_crew, "load_planned")
     plan = plan_of(models, images[:1])
     found = computed(plan, items=[plan.items[0], plan.items[-1]])
-    assert len(hashes(found)) == 2 and refused == ["two"]
+    assert len(hashes(found)) == 2 and [model.label for model, _ in refused] == ["two"]
 
 
 def test_an_image_that_does_not_fit_beside_others_is_prepared_after_them(
     models: list[PlannedModel], images: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepare, computing, refused = Preparer.prepare, threading.Event(), threading.Event()
-
-    def full(*what: Any) -> Any:
-        if computing.is_set():
-            refused.set()
-            raise RuntimeError("RESOURCE_EXHAUSTED: out of memory")
-        return prepare(*what)
-
-    def slow(*what: Any) -> Any:
-        computing.set()
-        refused.wait(0.5)
-        results = compute(*what)
-        computing.clear()
-        return results
-
-    monkeypatch.setattr(local_crew.Preparer, "prepare", full)
-    monkeypatch.setattr(local_crew, "compute", slow)
+    refused = refused_while_computing(monkeypatch, local_crew.Preparer, "prepare")
     found = computed(plan_of(models[:1], images[:2]))
-    assert refused.is_set() and len(hashes(found)) == len(found)
+    assert refused and len(hashes(found)) == len(found)
 
 
 def test_a_model_that_waits_for_room_does_not_keep_a_crew_from_stopping(

@@ -27,7 +27,7 @@ from hlx.batch.units import (
 from hlx.errors import HlxError, InputError
 from hlx.estimating import Request
 from hlx.models.load import identify
-from hlx.stimuli import gather_stimuli, read_stimuli
+from hlx.stimuli import gather_read, read_stimuli
 
 
 @dataclass(frozen=True)
@@ -171,15 +171,14 @@ def _stimuli(study: StudyFile, problems: Problems) -> tuple[tuple[Asked, ...], d
     for folder in study.images:
         if folder not in folders:
             problems.add(f"images: there is no folder {folder}")
-    readable = []
+    read = []
     for file in study.stimuli:
         try:
-            read_stimuli(file, validated=study.validated, resolve=False)
-            readable.append(file)
+            read.append((file, read_stimuli(file, validated=study.validated, resolve=False)))
         except InputError as error:
             problems.add(error)
     try:
-        gathered = gather_stimuli(readable, folders, validated=study.validated)
+        gathered = gather_read(read, folders)
     except InputError as error:
         problems.add(error)
         return (), {}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from hlx.batch.agreement import BackgroundAgreement, GridAgreement
-from hlx.batch.estimator_error import EstimatorError, way_of
+from hlx.batch.estimator_error import way_of
 from hlx.batch.study_maps import grouped
 from hlx.batch.sweep import Sweep
 from hlx.estimators import EXACT
@@ -149,7 +149,3 @@ def _cost(sweep: Sweep) -> str:
 
 def _rank(pair: GridAgreement) -> float | None:
     return pair.agreement.rank.mean
-
-
-def _squared(error: EstimatorError) -> float | None:
-    return error.relative_squared_error.mean

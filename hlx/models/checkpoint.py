@@ -180,8 +180,7 @@ def read_arrays(
             )
         if name in seen:
             raise ModelError(f"{folder}: keys {seen[name]} and {key} are the same one: keep one of them")
-        if tensor.dtype.kind in "biu":
-            raise ModelError(f"{folder}: key {key} holds {tensor.dtype} numbers: weights must be floats")
+        check_floats(folder, key, tensor)
         seen[name] = key
         tower, inside, _ = slot.target.partition("/")
         if towers is not None and inside and tower not in towers:
@@ -195,6 +194,12 @@ def read_arrays(
             f"{folder}: key {prefix if prefixed else ''}{missing[0]}{more} is missing from the weights"
         )
     return Arrays(filled, matmul_dtype)
+
+
+def check_floats(folder: Path, key: str, tensor: np.ndarray) -> None:
+    """Raise ModelError where a checkpoint's tensor holds integers or booleans, of quantised weights say."""
+    if tensor.dtype.kind in "biu":
+        raise ModelError(f"{folder}: key {key} holds {tensor.dtype} numbers: weights must be floats")
 
 
 def _place(filled: dict[str, np.ndarray], slot: Slot, array: np.ndarray) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -13,7 +12,8 @@ from flax import nnx
 
 from hlx.errors import ModelError
 from hlx.models import clip, flava, siglip
-from hlx.models.checkpoint import Arrays, first_line, read_arrays
+from hlx.models.checkpoint import Arrays, read_arrays
+from hlx.models.configs import configuration
 from hlx.models.dual_encoder import DualEncoder
 from hlx.models.hub import Checkpoint
 from hlx.models.image_side import ImageSide
@@ -165,13 +165,7 @@ def _text_side(
 
 def _config(checkpoint: Checkpoint, raw: dict, family: str) -> PretrainedConfig:
     port = PORTS[family]
-    module = import_module(f"transformers.models.{family}.configuration_{family}")
-    try:
-        config = getattr(module, port.config).from_dict(raw)
-    except Exception as error:  # the configuration classes raise whatever their fields' checks raise
-        raise ModelError(
-            f"{checkpoint.folder}: config.json is not a valid {family} configuration: {first_line(error)}"
-        ) from error
+    config: Any = configuration(checkpoint.folder, raw, family, port.config)
     for name, sizes in (
         (port.vision_config, ("image_size", "patch_size", "num_hidden_layers", "num_attention_heads")),
         ("text_config", ("num_hidden_layers", "num_attention_heads")),

@@ -40,6 +40,7 @@ def asked_table(
     rows: Sequence[Sequence[Cell]],
     groups: Sequence[tuple[str, int]] = (),
 ) -> Table:
+    """A table whose first column names its rows and whose others are what was asked of each."""
     columns = [Column(first, left=True), *(Column(one.name, one.meaning) for one in asked)]
     return Table(caption, columns, rows, groups)
 

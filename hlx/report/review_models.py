@@ -113,6 +113,7 @@ def _compared(test: Compared, summary: Summary) -> list[Cell]:
 
 
 def mixed_model(summary: Summary) -> list[Part]:
+    """Effects of the mixed model, or why there is none."""
     title = heading("Mixed model")
     if not summary.get("mixed_model"):
         reasons = not_computed(summary, "mixed_model", said=("anova", "rm_anova", "friedman"))
@@ -165,6 +166,7 @@ def _effect(effect: Mapping[str, Any], references: Mapping[str, str]) -> str:
 
 
 def pairs(summary: Summary) -> list[Part]:
+    """Models compared two by two, or why they are not."""
     title, found = heading("Pairs of models"), summary.get("pairwise")
     if not found:
         reasons = not_computed(summary, "pairwise", said=("anova", "rm_anova", "friedman", "mixed_model"))

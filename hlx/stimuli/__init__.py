@@ -4,7 +4,7 @@
 ``search`` finds images by their names in folders, and ``gather`` brings files and folders together.
 """
 
-from hlx.stimuli.gather import Gathered, gather_stimuli
+from hlx.stimuli.gather import Gathered, gather_read, gather_stimuli
 from hlx.stimuli.readers import read_stimuli
 from hlx.stimuli.search import FoundImages, beside, find_images
 from hlx.stimuli.stimulus import Stimulus, stimulus_hash
@@ -15,6 +15,7 @@ __all__ = [
     "Stimulus",
     "beside",
     "find_images",
+    "gather_read",
     "gather_stimuli",
     "read_stimuli",
     "stimulus_hash",

@@ -53,11 +53,22 @@ def gather_stimuli(
     InputError
         As in both; two files use the same id; different images have equally good names.
     """
+    # One file after the other, so that of several errors the first file's is told.
+    read = (
+        (file, read_stimuli(file, validated=validated, need_foil=need_foil, resolve=False)) for file in files
+    )
+    return gather_read(read, folders)
+
+
+def gather_read(
+    read: Iterable[tuple[str | Path, Sequence[Stimulus]]], folders: Iterable[str | Path] = ()
+) -> Gathered:
+    """As `gather_stimuli`, of files with the stimuli already read from them, their images not resolved."""
     stimuli: list[Stimulus] = []
     near: list[Path | None] = []
     owners: dict[str | None, str | Path] = {}
-    for file in files:
-        for stimulus in read_stimuli(file, validated=validated, need_foil=need_foil, resolve=False):
+    for file, own in read:
+        for stimulus in own:
             if stimulus.id in owners:
                 raise InputError(
                     f"{file}: the id {stimulus.id!r} is also one of {owners[stimulus.id]}; ids must be "

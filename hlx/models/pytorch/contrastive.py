@@ -21,13 +21,13 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from hlx.errors import ModelError
+from hlx.models.configs import configuration
 from hlx.models.flava import IGNORED, PREFIX
 from hlx.models.preparation import Texts
 from hlx.models.pytorch.building import (
     IMAGES_AT_ONCE,
     check_known,
     check_tower,
-    configuration,
     products_in_bfloat16,
     side_of,
     without_weights,

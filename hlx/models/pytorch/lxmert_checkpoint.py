@@ -10,7 +10,8 @@ from transformers.models.lxmert.configuration_lxmert import LxmertConfig
 from transformers.models.lxmert.modeling_lxmert import LxmertModel
 
 from hlx.errors import ModelError
-from hlx.models.pytorch.building import check_activation, configuration, without_weights
+from hlx.models.configs import configuration
+from hlx.models.pytorch.building import check_activation, without_weights
 from hlx.models.pytorch.state import load_matcher
 
 UNUSED = ("cls.predictions.", "obj_predict_head.", "answer_head.")

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from hlx.errors import ModelError
+from hlx.models.configs import configuration
 from hlx.models.preparation import Texts
-from hlx.models.pytorch.building import check_tower, configuration, side_of, without_weights
+from hlx.models.pytorch.building import check_tower, side_of, without_weights
 from hlx.models.pytorch.pairwise import MatchingScorer, joined_heads, split_heads
 from hlx.models.pytorch.processing import Normalised
 from hlx.models.pytorch.state import load_matcher

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hlx.errors import ModelError
-from hlx.models.checkpoint import tensors
+from hlx.models.checkpoint import check_floats, tensors
 from hlx.models.families import FAMILIES
 from hlx.models.slots import why_unexpected
 
@@ -52,9 +52,8 @@ def load_state(
         if name in seen:
             raise ModelError(f"{folder}: keys {seen[name]} and {key} are the same one: keep one of them")
         seen[name] = key
-        floating = wanted[name].dtype.is_floating_point
-        if floating and array.dtype.kind in "biu":
-            raise ModelError(f"{folder}: key {key} holds {array.dtype} numbers: weights must be floats")
+        if wanted[name].dtype.is_floating_point:
+            check_floats(folder, key, array)
         found[name] = _typed(array, wanted[name].dtype)
     missing = [name for name in wanted if name not in found]
     if missing:
