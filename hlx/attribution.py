@@ -13,6 +13,7 @@ from jaxtyping import Float, Float64, Shaped, UInt8
 from hlx.errors import InputError
 from hlx.faithfulness import Faithfulness
 from hlx.files import write_csv
+from hlx.magnitudes import magnitude
 from hlx.regions import Grid, Regions
 
 ROUNDING = 1e-5
@@ -121,10 +122,8 @@ class Attribution:
 
     @property
     def normalized(self) -> Float64[np.ndarray, " n"]:
-        """|phi| / sum |phi|, the magnitude map compared with people; uniform where all values are zero."""
-        magnitude = np.abs(self.values)
-        total = magnitude.sum()
-        return magnitude / total if total > 0 else np.full(len(magnitude), 1 / len(magnitude))
+        """|phi| / sum |phi|, the magnitude map compared with people; NaN where all values are zero."""
+        return magnitude(self.values)
 
     def interval(self, level: float = 0.95) -> Float64[np.ndarray, "n 2"]:
         """Confidence intervals: lower and upper end for every player; both are the value where it is exact.

@@ -19,6 +19,7 @@ from scipy import stats
 from hlx.attribution import CONTEXT_FIELDS, Attribution, Context, holding_tables
 from hlx.errors import InputError, OutputError
 from hlx.exchange import pixel_explanation
+from hlx.magnitudes import magnitude
 from hlx.regions import Grid, LabelMap, Regions
 
 PHI = arrays(np.float64, 6, elements=st.floats(-1e6, 1e6, allow_subnormal=False))
@@ -37,14 +38,17 @@ def attribution_of(values: np.ndarray, regions: Regions, errors: np.ndarray | No
 
 
 @given(values=PHI)
-def test_normalized_is_a_distribution(values: np.ndarray) -> None:
+def test_normalized_is_the_compared_map(values: np.ndarray) -> None:
     share = attribution_of(values, Grid(2, 3)).normalized
-    assert (share >= 0).all()
-    assert share.sum() == pytest.approx(1)
+    np.testing.assert_array_equal(share, magnitude(values))
     if values.any():
+        assert (share >= 0).all()
+        assert share.sum() == pytest.approx(1)
         np.testing.assert_allclose(share * np.abs(values).sum(), np.abs(values), rtol=1e-9)
-    else:
-        np.testing.assert_array_equal(share, np.full(6, 1 / 6))
+
+
+def test_a_map_of_zeros_is_no_distribution() -> None:
+    assert np.isnan(attribution_of(np.zeros(6), Grid(2, 3)).normalized).all()
 
 
 @given(values=PHI, factor=st.floats(0.01, 100))

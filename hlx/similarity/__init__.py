@@ -7,6 +7,7 @@ defined. ``magnitudes`` turns Shapley values into maps; ``ranks``, ``linear_corr
 nothing of the model, ``ceilings`` say how well people agree with one another.
 """
 
+from hlx.magnitudes import MAGNITUDES, Magnitude, magnitude, shares
 from hlx.similarity.baselines import centre_gaussian, mean_of_others, uniform_map
 from hlx.similarity.canvas import cells_of_clicks, pixels_of_cells
 from hlx.similarity.ceilings import leave_one_out, spearman_brown, split_half
@@ -14,7 +15,6 @@ from hlx.similarity.click_measures import click_measure
 from hlx.similarity.distributions import chi_squared, histogram_intersection, kl_divergence
 from hlx.similarity.earth_mover import earth_movers_distance
 from hlx.similarity.linear_correlation import correlation, cosine
-from hlx.similarity.magnitudes import MAGNITUDES, Magnitude, magnitude, shares
 from hlx.similarity.measures import MEASURES, Measure
 from hlx.similarity.ranks import (
     partial_rank_correlation,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64
 
-from hlx.similarity.magnitudes import shares
+from hlx.magnitudes import shares
 from hlx.similarity.ratio import ratio
 
 EPSILON = 2.2204e-16

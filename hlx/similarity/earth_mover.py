@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from hlx.regions import Grid
-from hlx.similarity.magnitudes import shares
+from hlx.magnitudes import shares
 
 
 def earth_movers_distance(

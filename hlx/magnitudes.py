@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Float64
 
 from hlx.errors import InputError
-from hlx.similarity.ratio import ratio
 
 Magnitude = Literal["absolute", "positive", "signed"]
 """What of phi is compared: |phi|, as in the reference study; what speaks for the caption; phi as it is."""
@@ -41,4 +40,4 @@ def shares(maps: Float64[np.ndarray, "*maps n"]) -> Float64[np.ndarray, "*maps n
     """
     mass = np.sum(maps, axis=-1, keepdims=True)
     negative = np.any(maps < 0, axis=-1, keepdims=True)
-    return ratio(maps, np.where(negative, np.nan, mass))
+    return maps / np.where(negative | (mass == 0), np.nan, mass)
