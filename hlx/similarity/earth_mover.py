@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float64
 
-from hlx.regions import Grid
 from hlx.magnitudes import shares
+from hlx.regions import Grid
 
 
 def earth_movers_distance(
