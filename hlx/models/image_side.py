@@ -42,7 +42,7 @@ class ImageSide:
         dtype: str = "float32",
     ) -> None:
         self.shape = tower.shape
-        self.devices = devices or jax.local_devices()
+        self.devices = jax.local_devices() if devices is None else devices
         self.mean, self.scale = mean, scale
         self._options = compiler_options(self.devices[0].platform, dtype)
         self._mesh = jax.make_mesh(
