@@ -55,12 +55,8 @@ def main(budgets: list[int]) -> None:
             rows.append({"estimator": name, "budget": budget, **json.loads(done.stdout)})
             row = rows[-1]
             print(f"{name:20} {budget:6,} {row['seconds']:6.1f} s {row['resident'] / 2**20:6.0f} MiB")
-    load = os.getloadavg()[0]
-    write_results(
-        "estimator-memory",
-        {"players": GRID.n_players, "load": load, "rows": rows},
-        ("numpy", "scipy", "threadpoolctl"),
-    )
+    found = {"players": GRID.n_players, "load": os.getloadavg()[0], "rows": rows}
+    write_results("estimator-memory", found, ("numpy", "scipy", "threadpoolctl"))
 
 
 if __name__ == "__main__":
