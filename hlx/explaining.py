@@ -305,7 +305,7 @@ def explain_kept(
     """
     kept, context = attribution.vectors, attribution.context
     if kept is None or context is None:
-        raise InputError("no image vectors were kept: explain once more with --keep-embeddings")
+        raise InputError("no image vectors were kept: explain once more with keep_vectors=True")
     if fingerprint != context.fingerprint:
         raise InputError(
             f"the kept image vectors come from other weights of {context.model} than the ones here"

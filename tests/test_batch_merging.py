@@ -203,7 +203,7 @@ def test_a_later_merge_replaces_merged_but_no_other_file(tmp_path: Path) -> None
     first = merge(plan)
     assert merge(plan, out).path == out
     write_shard(plan.study.output, results[3:])
-    with pytest.raises(OutputError, match="exists; --force"):
+    with pytest.raises(OutputError, match="exists; force=True"):
         merge(plan, out)
     whole = merge(plan)
     assert whole.content_hash != first.content_hash

@@ -140,7 +140,7 @@ def test_pairs_share_a_sweep(model: DualEncoder, attribution: Attribution, tmp_p
         assert shared.context.image == str(path)
     with pytest.raises(InputError, match="other weights"):
         explain_kept(together[0], pairs, model.texts, "0" * 64)
-    with pytest.raises(InputError, match="--keep-embeddings"):
+    with pytest.raises(InputError, match="keep_vectors=True"):
         explain_kept(attribution, pairs, model.texts, model.fingerprint)
 
 

@@ -123,7 +123,7 @@ def test_files_that_are_something_else(tmp_path: Path) -> None:
 def test_files_are_replaced_only_when_asked(tmp_path: Path) -> None:
     path = tmp_path / "h.h5"
     write_human_maps(path, one_map())
-    with pytest.raises(OutputError, match="exists; --force replaces it"):
+    with pytest.raises(OutputError, match="exists; force=True replaces it"):
         write_human_maps(path, one_map((1.0, 0.0)))
     assert read_human_maps(path).maps["s"].values.tolist() == [0.25, 0.75]
     write_human_maps(path, one_map((1.0, 0.0)), force=True)

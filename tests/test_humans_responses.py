@@ -192,7 +192,7 @@ def test_a_second_response_is_refused_and_both_are_named(tmp_path: Path) -> None
 def test_responses_are_not_written_over_others_or_as_another_format(tmp_path: Path) -> None:
     response = Response("p", "s", "caption", np.zeros((1, 2)))
     write_responses(tmp_path / "r.jsonl", [response])
-    with pytest.raises(OutputError, match="exists; --force replaces it"):
+    with pytest.raises(OutputError, match="exists; force=True replaces it"):
         write_responses(tmp_path / "r.jsonl", [response])
     with pytest.raises(OutputError, match=r"written as \.jsonl"):
         write_responses(tmp_path / "r.csv", [response])

@@ -26,7 +26,7 @@ ACCELERATOR_ACTIVATION_BYTES = 2**30
 LARGEST_BATCH = 4096
 MAX_CPU_WORKERS = 8
 
-RELIEF = "use a smaller model, fewer regions, or --dtype bfloat16"
+RELIEF = 'use a smaller model, fewer regions, or dtype="bfloat16"'
 """What to do where the memory does not hold even the smallest batch."""
 
 
@@ -151,7 +151,7 @@ class BatchRunner:
                 if self.size < asked:
                     warnings.warn(
                         f"the device ran out of memory at a batch of {asked}; {self.size} fits: start there "
-                        f"with --batch-size {self.size}",
+                        f"with batch_size={self.size}",
                         stacklevel=2,
                     )
                     asked = self.size

@@ -49,7 +49,7 @@ def convert(source: str, folder: Path, revision: str | None = None, force: bool 
         raise OutputError(f"{folder}: cannot be written, {problem}")
     for name in (SAFETENSORS, *(file.name for file in copied)):
         if (folder / name).exists() and not force:
-            raise OutputError(f"{folder / name}: exists; --force replaces it")
+            raise OutputError(f"{folder / name}: exists; force=True replaces it")
     weights = {key: np.asarray(tensor, order="C") for key, tensor in tensors(checkpoint.folder)}
     with filling(folder) as temporary:
         for file in copied:

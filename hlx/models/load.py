@@ -128,7 +128,7 @@ def _described(name: str | Path, revision: str | None) -> tuple[Checkpoint, dict
     if _is_detector(checkpoint.folder):
         raise ModelError(
             f"{checkpoint.name}: looks like the folder of a detector, which is no model of its own: give it "
-            "with --detector, beside an LXMERT"
+            'with detector="DIR", beside an LXMERT'
         )
     raw = read_config(checkpoint.folder)
     return checkpoint, raw, _family(checkpoint, raw)
@@ -153,7 +153,7 @@ def _family(checkpoint: Checkpoint, raw: dict) -> Family:
             found = f"unsupported architecture {model_type!r}{hint}"
         raise ModelError(
             f"{checkpoint.name}: {found}; known: "
-            f"{', '.join(FAMILIES)}; any other model can be given as a function: --model module:function"
+            f"{', '.join(FAMILIES)}; any other model can be given as a function: module:function"
         )
     return family
 
@@ -161,7 +161,7 @@ def _family(checkpoint: Checkpoint, raw: dict) -> Family:
 def _engine(checkpoint: Checkpoint, family: Family, engine: str | None, detector: str | Path | None) -> str:
     chosen = engine or family.engines[0]
     if chosen not in family.engines:
-        raise InputError(f"{checkpoint.name}: {family.title} has no JAX port; leave --engine jax out")
+        raise InputError(f'{checkpoint.name}: {family.title} has no JAX port; leave engine="jax" out')
     if detector is not None and family.kind != "lxmert":
         raise InputError(f"{checkpoint.name}: {family.title} takes no detector; only LXMERT does")
     return chosen
