@@ -1,22 +1,36 @@
-"""From responses to human maps: filters, masks, means over raters."""
+"""From responses to human maps: filters, masks, means over raters.
+
+The reference study keeps responses with at least one click in which the caption was chosen, and stimuli with
+at least three of them. Reported problems and clicks that change nothing are filters of their own here, so
+that nothing falls without being counted.
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float64
 
 from hlx.counts import whole_number
 from hlx.errors import InputError
-from hlx.humans.human_maps import ClickMask, FilterStep, HumanMap, HumanMaps
+from hlx.humans.human_maps import STUDY_MASK, ClickMask, FilterStep, HumanMap, HumanMaps
 from hlx.humans.masks import response_maps
 from hlx.humans.responses import Response, check_unique
-from hlx.humans.validity import IN_REACH, enough_name, filter_step, valid_responses
 from hlx.regions import Grid
 
-STUDY_MASK = ClickMask()
+FILTERS: tuple[tuple[str, Callable[[Response], bool]], ...] = (
+    ("no problem reported", lambda response: not response.problem_reported),
+    (
+        "deblurred before answering",
+        lambda response: len(response.clicks) > 0 and not response.answered_without_deblurring,
+    ),
+    ("caption chosen", lambda response: response.answer == "caption"),
+)
+"""What a response alone tells; `build_human_maps` adds what its mask and the other responses tell."""
+
+ALL, IN_REACH = "all responses", "a click in reach of the canvas"
 
 
 def build_human_maps(
@@ -35,14 +49,18 @@ def build_human_maps(
 
     Parameters
     ----------
-    mask : canvas, shape of a click and normalisation; the reference study's by default.
-    min_responses : the study's is 3.
-    simulated : no people took part; also taken from the responses themselves.
+    mask
+        Canvas, shape of a click and normalisation; the reference study's by default.
+    min_responses
+        The study's is 3.
+    simulated
+        No people took part; also taken from the responses themselves.
 
     Raises
     ------
-    InputError : two responses of a participant to a stimulus, a grid finer than the canvas, or no stimulus
-        with enough responses that count.
+    InputError
+        Two responses of a participant to a stimulus, a grid finer than the canvas, or no stimulus with enough
+        responses that count.
 
     Warns
     -----
@@ -76,6 +94,26 @@ def build_human_maps(
         dropped={stimulus: len(places) for stimulus, places in raters.items() if stimulus not in kept},
         simulated=simulated or any(response.simulated for response in responses),
     )
+
+
+def filter_step(name: str, responses: Sequence[Response]) -> FilterStep:
+    """A filter's line in the table: the responses left after it, and their stimuli."""
+    return FilterStep(name, len(responses), len({response.stimulus for response in responses}))
+
+
+def valid_responses(responses: Sequence[Response]) -> tuple[list[Response], list[FilterStep]]:
+    """The responses that pass all of `FILTERS`, in their order, and the steps, the first of them `ALL`."""
+    left = list(responses)
+    steps = [filter_step(ALL, left)]
+    for name, passes in FILTERS:
+        left = [response for response in left if passes(response)]
+        steps.append(filter_step(name, left))
+    return left, steps
+
+
+def enough_name(min_responses: int) -> str:
+    """The name of the filter of stimuli."""
+    return f"stimuli with at least {min_responses} of these"
 
 
 def warn_off_canvas(responses: Sequence[Response], mask: ClickMask) -> None:

@@ -42,7 +42,8 @@ def write_human_maps(path: str | Path, humans: HumanMaps, force: bool = False) -
 
     Raises
     ------
-    OutputError : the file exists (unless `force`), or cannot be written.
+    OutputError
+        The file exists (unless `force`), or cannot be written.
     """
     maps = list(humans.maps.values())
     rows = [human.rater_values for human in maps if human.rater_values is not None]
@@ -74,8 +75,9 @@ def read_human_maps(path: str | Path) -> HumanMaps:
 
     Raises
     ------
-    InputError : another ending, missing, damaged, not such a file; in a table a negative value or a map
-        without anything in it, with the row.
+    InputError
+        Another ending, missing, damaged, not such a file; in a table a negative value or a map without
+        anything in it, with the row.
     """
     path = Path(path)
     ending = path.suffix.lower()
