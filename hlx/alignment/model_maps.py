@@ -66,9 +66,9 @@ def read_model_maps(paths: str | Path | Sequence[str | Path]) -> list[ModelMaps]
     Parameters
     ----------
     paths
-        Results of `hlx explain --out` (.h5, .hdf5), and tables of maps (.csv, .jsonl), which are named after
-        their files: shapley_CLIP.csv holds maps of CLIP. Several files may share a model's stimuli out among
-        them.
+        Files of attributions (`hlx.save`; .h5, .hdf5), and tables of maps (.csv, .jsonl), which are named
+        after their files: shapley_CLIP.csv holds maps of CLIP. Several files may share a model's stimuli out
+        among them.
 
     Returns
     -------
@@ -129,9 +129,7 @@ def _read(path: Path) -> Iterator[tuple[_MadeBy, _Map]]:
         return
     if ending not in RESULT_ENDINGS:
         check_file(path)
-        raise InputError(
-            f"{path}: expected maps: a .h5 result of hlx explain --out, or a .csv or .jsonl table"
-        )
+        raise InputError(f"{path}: expected maps: a .h5 file of attributions, or a .csv or .jsonl table")
     attributions = load(path)
     if not attributions:
         raise InputError(f"{path}: holds no attributions")
@@ -147,8 +145,10 @@ def _of_attribution(path: Path, number: int, attribution: Attribution) -> tuple[
         )
     stimulus = context.stimulus_id or Path(context.image).name
     if not isinstance(grid, Grid):
-        regions = "without regions" if grid is None else "on a label map (explain with --grid)"
-        raise InputError(f"{path}, stimulus {stimulus!r}: the map is {regions}, human maps are on grids")
+        regions = "without regions" if grid is None else "on a label map"
+        raise InputError(
+            f"{path}, stimulus {stimulus!r}: the map is {regions}, human maps are on grids; explain it on a Grid"
+        )
     if not np.isfinite(attribution.values).all():
         raise InputError(f"{path}, stimulus {stimulus!r}: the map holds values that are no numbers")
     model = Path(context.model).name if Path(context.model).is_absolute() else context.model

@@ -30,8 +30,6 @@ FILTERS: tuple[tuple[str, Callable[[Response], bool]], ...] = (
 )
 """What a response alone tells; `build_human_maps` adds what its mask and the other responses tell."""
 
-ALL, IN_REACH = "all responses", "a click in reach of the canvas"
-
 
 def build_human_maps(
     responses: Sequence[Response],
@@ -70,17 +68,22 @@ def build_human_maps(
     """
     min_responses = whole_number(min_responses, "responses that a stimulus needs", 1)
     check_unique(responses)
-    valid, steps = valid_responses(responses)
+    valid = list(responses)
+    steps = [_filter_step("all responses", valid)]
+    for name, passes in FILTERS:
+        valid = [response for response in valid if passes(response)]
+        steps.append(_filter_step(name, valid))
     values, in_reach = response_maps([response.clicks for response in valid], grid, mask)
     warn_off_canvas(responses, mask)
     _warn_out_of_reach([response for response, reaches in zip(valid, in_reach, strict=True) if not reaches])
-    steps.append(filter_step(IN_REACH, [valid[place] for place in np.flatnonzero(in_reach)]))
+    counting = [valid[place] for place in np.flatnonzero(in_reach)]
+    steps.append(_filter_step("a click in reach of the canvas", counting))
     raters: dict[str, list[int]] = {response.stimulus: [] for response in responses}
     for place in np.flatnonzero(in_reach).tolist():
         raters[valid[place].stimulus].append(place)
     kept = {stimulus: places for stimulus, places in raters.items() if len(places) >= min_responses}
     counted = [valid[place] for places in kept.values() for place in places]
-    steps.append(filter_step(enough_name(min_responses), counted))
+    steps.append(_filter_step(f"stimuli with at least {min_responses} of these", counted))
     if not kept:
         raise InputError(_nothing_left(steps, min_responses))
     return HumanMaps(
@@ -94,26 +97,6 @@ def build_human_maps(
         dropped={stimulus: len(places) for stimulus, places in raters.items() if stimulus not in kept},
         simulated=simulated or any(response.simulated for response in responses),
     )
-
-
-def filter_step(name: str, responses: Sequence[Response]) -> FilterStep:
-    """A filter's line in the table: the responses left after it, and their stimuli."""
-    return FilterStep(name, len(responses), len({response.stimulus for response in responses}))
-
-
-def valid_responses(responses: Sequence[Response]) -> tuple[list[Response], list[FilterStep]]:
-    """The responses that pass all of `FILTERS`, in their order, and the steps, the first of them `ALL`."""
-    left = list(responses)
-    steps = [filter_step(ALL, left)]
-    for name, passes in FILTERS:
-        left = [response for response in left if passes(response)]
-        steps.append(filter_step(name, left))
-    return left, steps
-
-
-def enough_name(min_responses: int) -> str:
-    """The name of the filter of stimuli."""
-    return f"stimuli with at least {min_responses} of these"
 
 
 def warn_off_canvas(responses: Sequence[Response], mask: ClickMask) -> None:
@@ -144,6 +127,10 @@ def _warn_out_of_reach(responses: Sequence[Response]) -> None:
         f"canvas (the first: {responses[0].name})",
         stacklevel=3,
     )
+
+
+def _filter_step(name: str, responses: Sequence[Response]) -> FilterStep:
+    return FilterStep(name, len(responses), len({response.stimulus for response in responses}))
 
 
 def _human_map(responses: Sequence[Response], values: Float64[np.ndarray, "raters n"]) -> HumanMap:

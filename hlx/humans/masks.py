@@ -49,9 +49,10 @@ def response_maps(
 
     Returns
     -------
-    tuple[Float64[np.ndarray, "responses n"], Bool[np.ndarray, " responses"]]
-        Values : (responses, n), each row sums to 1; zero where the mask does not rise above 1 anywhere.
-        in_reach : (responses,), where it does.
+    values
+        (responses, n), each row sums to 1; zero where the mask does not rise above 1 anywhere.
+    in_reach
+        (responses,), where it does.
 
     Raises
     ------

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Shaped
+from jaxtyping import Float64
 
-from hlx.alignment.inference.samples import complete_rows, defined, quiet, sample
+from hlx.alignment.inference.samples import Sample, complete_rows, defined, quiet, sample
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Friedman:
     kendall_w: float | None
 
 
-def one_way_anova(groups: Sequence[Shaped[np.ndarray, ...]]) -> OneWayAnova | None:
+def one_way_anova(groups: Sequence[Sample]) -> OneWayAnova | None:
     """Compare the means of independent groups (m,) each; NaN entries are left out. None for a single group.
 
     The reference study's test over models. Models that see the same stimuli are not independent, for which
@@ -133,7 +133,7 @@ def one_way_anova(groups: Sequence[Shaped[np.ndarray, ...]]) -> OneWayAnova | No
     )
 
 
-def rm_anova(matrix: Shaped[np.ndarray, ...]) -> RepeatedMeasuresAnova | None:
+def rm_anova(matrix: Sample) -> RepeatedMeasuresAnova | None:
     """Compare k conditions (models) over the same stimuli, (m, k); None for k < 2.
 
     Stimuli with a NaN are left out and counted. For two conditions F is the square of the paired t.
@@ -173,7 +173,7 @@ def rm_anova(matrix: Shaped[np.ndarray, ...]) -> RepeatedMeasuresAnova | None:
     )
 
 
-def friedman(matrix: Shaped[np.ndarray, ...]) -> Friedman | None:
+def friedman(matrix: Sample) -> Friedman | None:
     """Compare the ranks of k conditions within the same stimuli, (m, k); None for k < 2.
 
     By the formula for ties (Conover 1999, section 5.8), which scipy.stats.friedmanchisquare uses too but not

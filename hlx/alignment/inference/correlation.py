@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Shaped
+from jaxtyping import Float64
 
 from hlx.alignment.inference.intervals import RESAMPLES, Interval, bootstrap_interval, fisher_interval
-from hlx.alignment.inference.samples import Unavailable, defined, paired_samples, quiet
+from hlx.alignment.inference.samples import Sample, Unavailable, defined, paired_samples, quiet
 from hlx.wording import counted
 
 Values = Float64[np.ndarray, "*resamples n"]
@@ -62,12 +62,7 @@ class CorrelationOverModels:
 
 
 def spearman(
-    x: Shaped[np.ndarray, ...],
-    y: Shaped[np.ndarray, ...],
-    *,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-    level: float = 0.95,
+    x: Sample, y: Sample, *, seed: int = 0, resamples: int = RESAMPLES, level: float = 0.95
 ) -> Correlation:
     """Spearman's (1904) rank correlation of pairs (m,), (m,); pairs with NaN are left out and counted.
 
@@ -87,21 +82,14 @@ def spearman(
 
 
 def pearson(
-    x: Shaped[np.ndarray, ...],
-    y: Shaped[np.ndarray, ...],
-    *,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-    level: float = 0.95,
+    x: Sample, y: Sample, *, seed: int = 0, resamples: int = RESAMPLES, level: float = 0.95
 ) -> Correlation:
     """Pearson's correlation of pairs (m,), (m,); otherwise as `spearman`."""
     pairs = paired_samples(x, y, "correlation")
     return _correlation("pearson", pairs, pairs, len(x), _product_moment, seed, resamples, level)
 
 
-def correlation_over_models(
-    x: Shaped[np.ndarray, ...], y: Shaped[np.ndarray, ...], *, seed: int = 0
-) -> CorrelationOverModels | Unavailable:
+def correlation_over_models(x: Sample, y: Sample, *, seed: int = 0) -> CorrelationOverModels | Unavailable:
     """Correlate two numbers per model, such as mean RC and accuracy; a reason for fewer than 3 models."""
     known = int(np.count_nonzero(~np.isnan(x) & ~np.isnan(y)))
     if known < 3:

@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped
 
 from hlx.alignment.inference.intervals import ROUNDING, fisher_error
-from hlx.alignment.inference.samples import FEWEST_STIMULI, paired_samples, sample
+from hlx.alignment.inference.samples import FEWEST_STIMULI, Sample, check_between, paired_samples, sample
 from hlx.errors import InputError
 
 SMALL_D = 0.2
@@ -63,7 +62,7 @@ class Equivalence:
 
 
 def mean_equivalence(
-    x: Shaped[np.ndarray, ...], bound: float | None = None, *, popmean: float = 0.0, alpha: float = 0.05
+    x: Sample, bound: float | None = None, *, popmean: float = 0.0, alpha: float = 0.05
 ) -> Equivalence | None:
     """Is the mean of a sample (m,) within `popmean` +- `bound`? NaN entries are left out.
 
@@ -84,24 +83,20 @@ def mean_equivalence(
     """
     from scipy import stats
 
-    _check_alpha(alpha)
+    check_between(alpha, "alpha", 0.0, 0.5)
     values = sample(x, "equivalence test")
     n = len(values)
     effect, sd = float(values.mean() - popmean), float(values.std(ddof=1))
     if np.ptp(values) == 0 or sd == 0:
         return None
     limit = SMALL_D * sd if bound is None else bound
-    _check_bound(limit, np.inf)
+    check_between(limit, "bound", 0.0, np.inf)
     student = stats.t(n - 1)
     return _two_tests(student, n, effect, limit, sd / n**0.5, alpha)
 
 
 def paired_equivalence(
-    x: Shaped[np.ndarray, ...],
-    y: Shaped[np.ndarray, ...],
-    bound: float | None = None,
-    *,
-    alpha: float = 0.05,
+    x: Sample, y: Sample, bound: float | None = None, *, alpha: float = 0.05
 ) -> Equivalence | None:
     """Are conditions (m,), (m,) of the same stimuli equal within `bound`? As `mean_equivalence` of x - y."""
     first, second = paired_samples(x, y, "equivalence test")
@@ -132,8 +127,8 @@ def correlation_equivalence(
     """
     from scipy import stats
 
-    _check_alpha(alpha)
-    _check_bound(bound, 1.0)
+    check_between(alpha, "alpha", 0.0, 0.5)
+    check_between(bound, "bound", 0.0, 1.0)
     if n < FEWEST_STIMULI:
         raise InputError(f"equivalence test: expected at least {FEWEST_STIMULI} pairs, found {n}")
     error = fisher_error(n, rank=rank)
@@ -167,13 +162,3 @@ def _two_tests(
         smallest_bound=max(abs(low), abs(high)),
         alpha=alpha,
     )
-
-
-def _check_alpha(alpha: float) -> None:
-    if not 0 < alpha < 0.5:
-        raise InputError(f"alpha: expected a number between 0 and 0.5, found {alpha}")
-
-
-def _check_bound(bound: float, most: float) -> None:
-    if not 0 < bound < most:
-        raise InputError(f"bound: expected a positive number{' below 1' if most == 1 else ''}, found {bound}")

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64, Shaped
+from jaxtyping import Float64
 
-from hlx.alignment.inference.samples import defined, quiet, sample
+from hlx.alignment.inference.samples import Sample, check_between, defined, quiet, sample
 from hlx.counts import whole_number
-from hlx.errors import InputError
 
 Statistic = Callable[..., Any]
 """Called with one array per sample, observations on the last axis, and `axis=-1`."""
@@ -51,7 +50,7 @@ class Interval:
 
 
 def bca_interval(
-    x: Shaped[np.ndarray, ...],
+    x: Sample,
     statistic: Statistic = np.mean,
     *,
     seed: int = 0,
@@ -87,7 +86,7 @@ def bootstrap_interval(
     """
     from scipy import stats
 
-    _check_level(level)
+    check_between(level, "level", 0.0, 1.0)
     whole_number(seed, "seed", 0)
     whole_number(resamples, "resamples", 1)
     if all(np.ptp(values) == 0 for values in samples):
@@ -132,7 +131,7 @@ def fisher_interval(
     """
     from scipy.special import ndtri
 
-    _check_level(level)
+    check_between(level, "level", 0.0, 1.0)
     error = fisher_error(n, rank=rank)
     if error is None or not abs(coefficient) < 1 - ROUNDING:
         return None
@@ -144,8 +143,3 @@ def fisher_interval(
 def fisher_error(n: int, *, rank: bool) -> float | None:
     """Standard error of Fisher's z of a correlation of n pairs; None for fewer than 4."""
     return defined(np.sqrt((FIELLER if rank else 1.0) / (n - 3))) if n > 3 else None
-
-
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise InputError(f"level: expected a number between 0 and 1, found {level}")

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64, Shaped
 
 from hlx.alignment.inference.intervals import ROUNDING
-from hlx.alignment.inference.samples import FEWEST_STIMULI, Unavailable, defined, quiet
+from hlx.alignment.inference.samples import FEWEST_STIMULI, Sample, Unavailable, defined, quiet, real_numbers
 from hlx.errors import InputError
 
 OPTIMISERS = ("bfgs", "powell")
@@ -93,7 +93,7 @@ class MixedModel:
 
 
 def mixed_model(
-    rc: Shaped[np.ndarray, ...], models: Sequence[str], phenomena: Sequence[str] | None = None
+    rc: Sample, models: Sequence[str], phenomena: Sequence[str] | None = None
 ) -> MixedModel | Unavailable:
     """Fit RC ~ model + phenomenon + (1 | stimulus) (Laird & Ware 1982) by REML.
 
@@ -119,7 +119,11 @@ def mixed_model(
         No numbers of shape (n, k), infinite ones, names that are not k or phenomena that are not n, or fewer
         than 3 stimuli with values.
     """
-    values = _checked(rc, models, phenomena)
+    values = real_numbers(rc, 2, "mixed model")
+    if values.shape[1] != len(models):
+        raise InputError(f"mixed model: {len(models)} models for values of shape {values.shape}")
+    if phenomena is not None and len(phenomena) != len(rc):
+        raise InputError(f"mixed model: {len(phenomena)} phenomena for {len(rc)} stimuli")
     row, column = np.nonzero(~np.isnan(values))
     known = len(np.unique(row))
     if known < FEWEST_STIMULI:
@@ -130,7 +134,7 @@ def mixed_model(
     if phenomena is not None:
         factors["phenomenon"] = np.array(phenomena)[row]
     levels = {term: list(dict.fromkeys(found.tolist())) for term, found in factors.items()}
-    reason = _reason(values, levels, len(np.unique(row)))
+    reason = _reason(values, levels, known)
     if reason is not None:
         return Unavailable(reason)
     columns = [(term, level) for term, names in levels.items() for level in names[1:]]
@@ -236,16 +240,3 @@ def _wald(term: str, estimates: np.ndarray, covariance: np.ndarray, among: list[
     except np.linalg.LinAlgError:
         chi2 = None
     return WaldTest(term, chi2, len(b), None if chi2 is None else float(stats.chi2.sf(chi2, len(b))))
-
-
-def _checked(rc: np.ndarray, models: Sequence[str], phenomena: Sequence[str] | None) -> np.ndarray:
-    if rc.dtype.kind not in "fiu" or rc.ndim != 2 or rc.shape[1] != len(models):
-        raise InputError(
-            f"mixed model: {len(models)} models for values {rc.dtype} {rc.shape}, expected (n, k)"
-        )
-    if phenomena is not None and len(phenomena) != len(rc):
-        raise InputError(f"mixed model: {len(phenomena)} phenomena for {len(rc)} stimuli")
-    values = rc.astype(np.float64)
-    if np.isinf(values).any():
-        raise InputError("mixed model: expected finite numbers, found an infinite one")
-    return values

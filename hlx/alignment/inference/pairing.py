@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Shaped
+from jaxtyping import Float64
 
-from hlx.alignment.inference.samples import FEWEST_STIMULI, defined
+from hlx.alignment.inference.samples import FEWEST_STIMULI, Sample, defined
 from hlx.counts import whole_number
 from hlx.errors import InputError
 
@@ -69,7 +69,7 @@ class PairingTest:
 
 
 def pairing_test(
-    matrix: Shaped[np.ndarray, ...],
+    matrix: Sample,
     *,
     shuffles: int = 10_000,
     seed: int = 0,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hlx.alignment.inference.intervals import fisher_error
-from hlx.alignment.inference.samples import FEWEST_STIMULI
+from hlx.alignment.inference.samples import FEWEST_STIMULI, check_between
 from hlx.errors import InputError
 
 
@@ -25,8 +25,7 @@ def spearman_power(rho: float, n: int, alpha: float = 0.05) -> float | None:
     from scipy.special import ndtr, ndtri
 
     _check(n, alpha)
-    if not -1 < rho < 1:
-        raise InputError(f"rho: expected a number between -1 and 1, found {rho}")
+    check_between(rho, "rho", -1.0, 1.0)
     error = fisher_error(n, rank=True)
     if error is None:
         return None
@@ -43,7 +42,7 @@ def detectable_rho(n: int, alpha: float = 0.05, power: float = 0.8) -> float | N
         As `spearman_power`, or a power that is not between alpha and 1.
     """
     _check(n, alpha)
-    _check_power(power, alpha)
+    check_between(power, "power", alpha, 1.0)
     error = fisher_error(n, rank=True)
     if error is None:
         return None
@@ -64,8 +63,7 @@ def t_power(d: float, n: int, alpha: float = 0.05) -> float:
     from scipy import stats
 
     _check(n, alpha)
-    if not np.isfinite(d):
-        raise InputError(f"d: expected a finite number, found {d}")
+    check_between(d, "d", -np.inf, np.inf)
     critical, shift = stats.t.isf(alpha / 2, n - 1), abs(d) * n**0.5
     # scipy gives NaN for tails too small for a float.
     tails = stats.nct.sf(critical, n - 1, shift), np.nan_to_num(stats.nct.cdf(-critical, n - 1, shift))
@@ -81,7 +79,7 @@ def detectable_d(n: int, alpha: float = 0.05, power: float = 0.8) -> float:
         As `t_power`, or a power that is not between alpha and 1.
     """
     _check(n, alpha)
-    _check_power(power, alpha)
+    check_between(power, "power", alpha, 1.0)
     return _solved(lambda d: t_power(d, n, alpha), power, n**-0.5)
 
 
@@ -105,10 +103,4 @@ def _below_one(value: float) -> float:
 def _check(n: int, alpha: float) -> None:
     if n < FEWEST_STIMULI:
         raise InputError(f"power: expected at least {FEWEST_STIMULI} stimuli, found {n}")
-    if not 0 < alpha < 1:
-        raise InputError(f"alpha: expected a number between 0 and 1, found {alpha}")
-
-
-def _check_power(power: float, alpha: float) -> None:
-    if not alpha < power < 1:
-        raise InputError(f"power: expected a number between alpha, {alpha}, and 1, found {power}")
+    check_between(alpha, "alpha", 0.0, 1.0)

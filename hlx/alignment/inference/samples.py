@@ -17,11 +17,14 @@ from jaxtyping import Float64, Shaped
 
 from hlx.errors import InputError
 
+Sample = Shaped[np.ndarray, "..."]
+"""Numbers to test; their shape and type are checked, and refused in words."""
+
 FEWEST_STIMULI = 3
 """Observations below which nothing here is computed."""
 
 
-def sample(x: Shaped[np.ndarray, ...], what: str) -> Float64[np.ndarray, " n"]:
+def sample(x: Sample, what: str) -> Float64[np.ndarray, " n"]:
     """The observations (m,) without NaN.
 
     Parameters
@@ -34,28 +37,34 @@ def sample(x: Shaped[np.ndarray, ...], what: str) -> Float64[np.ndarray, " n"]:
     InputError
         No single axis of finite real numbers and NaN, or fewer than 3 that are not NaN.
     """
-    values = _real(x, 1, what)
+    values = real_numbers(x, 1, what)
     return _enough(values[~np.isnan(values)], what)
 
 
 def paired_samples(
-    x: Shaped[np.ndarray, ...], y: Shaped[np.ndarray, ...], what: str
+    x: Sample, y: Sample, what: str
 ) -> tuple[Float64[np.ndarray, " n"], Float64[np.ndarray, " n"]]:
     """Two samples (m,) without the pairs where either is NaN; raises InputError as `sample`."""
-    first, second = _real(x, 1, what), _real(y, 1, what)
+    first, second = real_numbers(x, 1, what), real_numbers(y, 1, what)
     if first.shape != second.shape:
         raise InputError(f"{what}: expected pairs, found {len(first)} and {len(second)} values")
     pairs = complete_rows(np.stack([first, second], axis=1), what)
     return pairs[:, 0], pairs[:, 1]
 
 
-def complete_rows(matrix: Shaped[np.ndarray, ...], what: str) -> Float64[np.ndarray, "n k"]:
+def complete_rows(matrix: Sample, what: str) -> Float64[np.ndarray, "n k"]:
     """The rows of a matrix (m, k) without NaN; raises InputError as `sample`, for rows."""
-    values = _real(matrix, 2, what)
+    values = real_numbers(matrix, 2, what)
     return _enough(values[~np.isnan(values).any(axis=1)], what)
 
 
-def _real(x: np.ndarray, axes: int, what: str) -> np.ndarray:
+def check_between(value: float, name: str, low: float, high: float) -> None:
+    """Raise InputError for a number that is not strictly between `low` and `high`; names it `name`."""
+    if not low < value < high:
+        raise InputError(f"{name}: expected a number between {low:g} and {high:g}, found {value}")
+
+
+def real_numbers(x: np.ndarray, axes: int, what: str) -> np.ndarray:
     if x.dtype.kind not in "fiu" or x.ndim != axes:
         shape = "(n,)" if axes == 1 else "(n, k)"
         raise InputError(f"{what}: expected real numbers of shape {shape}, found {x.dtype} {x.shape}")

@@ -8,10 +8,10 @@ from itertools import combinations
 from math import ceil, log10
 
 import numpy as np
-from jaxtyping import Float64, Shaped
+from jaxtyping import Float64
 
 from hlx.alignment.inference.multiple_tests import holm
-from hlx.alignment.inference.samples import defined, paired_samples, quiet, sample
+from hlx.alignment.inference.samples import Sample, defined, paired_samples, quiet, sample
 from hlx.errors import InputError
 
 TIE_DIGITS = 12
@@ -107,7 +107,7 @@ class PairedDifference:
     wilcoxon_p_holm: float | None
 
 
-def one_sample_t(x: Shaped[np.ndarray, ...], popmean: float = 0.0) -> OneSampleTest:
+def one_sample_t(x: Sample, popmean: float = 0.0) -> OneSampleTest:
     """Test whether the mean of a sample (m,) differs from `popmean`; NaN entries are left out and counted.
 
     Raises
@@ -146,7 +146,7 @@ def one_sample_t(x: Shaped[np.ndarray, ...], popmean: float = 0.0) -> OneSampleT
     )
 
 
-def paired_differences(matrix: Shaped[np.ndarray, ...], names: Sequence[str]) -> list[PairedDifference]:
+def paired_differences(matrix: Sample, names: Sequence[str]) -> list[PairedDifference]:
     """Compare all pairs of the k conditions of a matrix (n, k), in the order of their names; none for k < 2.
 
     A stimulus with NaN in either condition is left out of that pair.

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float64
 
 from hlx.alignment.maps.click_measures import borders, pixels_of_cells
 from hlx.alignment.maps.measures import MEASURES, Measure, find_measure
+from hlx.alignment.maps.similarity import Maps, Numbers
 from hlx.counts import whole_number
 from hlx.errors import InputError
 from hlx.regions import Grid
@@ -86,7 +87,7 @@ def centre_bias(
     return cells / cells.sum()
 
 
-def mean_of_others(maps: Float64[np.ndarray, "m n"]) -> Float64[np.ndarray, "m n"]:
+def mean_of_others(maps: Maps) -> Maps:
     """For each of m maps (stimuli, raters) the mean of all others.
 
     Sums before and after each map are added, so that nothing cancels and values that are 0 in all other maps
@@ -99,7 +100,7 @@ def mean_of_others(maps: Float64[np.ndarray, "m n"]) -> Float64[np.ndarray, "m n
 
     Returns
     -------
-    Float64[np.ndarray, "m n"]
+    Maps
         (m, n); NaN where there is no other.
     """
     m = len(maps)
@@ -196,7 +197,7 @@ def spearman_brown(correlation: float) -> float:
     return 2.0 * correlation / (1.0 + abs(correlation))
 
 
-def mean_defined(values: Float64[np.ndarray, " m"]) -> float:
+def mean_defined(values: Numbers) -> float:
     """The mean of what is not NaN; NaN of nothing."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if defined.size else float("nan")

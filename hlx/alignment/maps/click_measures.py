@@ -14,17 +14,18 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64, Int64, Real
 
-from hlx.alignment.maps.similarity import ratio
+from hlx.alignment.maps.similarity import Maps, Numbers, ratio
 from hlx.errors import InputError
 from hlx.regions import Grid
+
+Counts = Real[np.ndarray, "m n"]
+"""One row for each map: how many clicks fell into each cell."""
 
 DENSITY_DIGITS = 12
 """Decimal digits that are kept of densities over their largest."""
 
 
-def nss(
-    maps: Float64[np.ndarray, "m n"], clicks: Real[np.ndarray, "m n"], grid: Grid, side: int
-) -> Float64[np.ndarray, " m"]:
+def nss(maps: Maps, clicks: Counts, grid: Grid, side: int) -> Numbers:
     """NSS: mean over the clicks of the map's pixels, standardised over the canvas (ddof 0).
 
     The normalised scanpath saliency of Peters et al. (2005, doi:10.1016/j.visres.2005.03.019).
@@ -40,7 +41,7 @@ def nss(
 
     Returns
     -------
-    Float64[np.ndarray, " m"]
+    Numbers
         (m,); NaN without clicks and where a map is constant (pysaliency gives 0) or holds NaN.
 
     Raises
@@ -56,9 +57,7 @@ def nss(
     return ratio(at_clicks, np.where(constant, 0.0, spread))
 
 
-def auc(
-    maps: Float64[np.ndarray, "m n"], clicks: Real[np.ndarray, "m n"], grid: Grid, side: int
-) -> Float64[np.ndarray, " m"]:
+def auc(maps: Maps, clicks: Counts, grid: Grid, side: int) -> Numbers:
     """AUC: probability that a click's pixel is higher than any pixel of the canvas, ties counting half.
 
     Judd's (Judd et al. 2009, ICCV), with the negatives of pysaliency: all pixels.
@@ -70,7 +69,7 @@ def auc(
 
     Returns
     -------
-    Float64[np.ndarray, " m"]
+    Numbers
         (m,), 0 to 1, 1/2 where a map is constant; NaN without clicks and where a map holds NaN.
 
     Raises
@@ -83,12 +82,12 @@ def auc(
 
 
 def shuffled_auc(
-    maps: Float64[np.ndarray, "m n"],
-    clicks: Real[np.ndarray, "m n"],
-    others: Real[np.ndarray, "m n"],
+    maps: Maps,
+    clicks: Counts,
+    others: Counts,
     grid: Grid,
     side: int,
-) -> Float64[np.ndarray, " m"]:
+) -> Numbers:
     """Shuffled AUC: probability that a click's pixel is higher than that of another stimulus's click.
 
     What looking at the centre explains plays no part in it (Zhang et al. 2008, doi:10.1167/8.7.32).
@@ -102,7 +101,7 @@ def shuffled_auc(
 
     Returns
     -------
-    Float64[np.ndarray, " m"]
+    Numbers
         (m,), as `auc`; NaN also without clicks of others.
 
     Raises
@@ -151,9 +150,7 @@ def borders(count: int, side: int) -> Int64[np.ndarray, " b"]:
     return -(-np.arange(count + 1, dtype=np.int64) * side // count)
 
 
-def _density(
-    maps: Float64[np.ndarray, "m n"], grid: Grid, side: int
-) -> tuple[Float64[np.ndarray, "m n"], Int64[np.ndarray, "m n"]]:
+def _density(maps: Maps, grid: Grid, side: int) -> tuple[Maps, Int64[np.ndarray, "m n"]]:
     """What a pixel of each cell shows, over the map's largest; and how many pixels each cell has."""
     pixels = np.broadcast_to(pixels_of_cells(grid, side), maps.shape)
     density = maps / pixels
@@ -162,10 +159,10 @@ def _density(
 
 
 def _area(
-    density: Float64[np.ndarray, "m n"],
-    positives: Real[np.ndarray, "m n"],
-    negatives: Real[np.ndarray, "m n"],
-) -> Float64[np.ndarray, " m"]:
+    density: Maps,
+    positives: Counts,
+    negatives: Counts,
+) -> Numbers:
     """Share of the pairs of a positive and a negative in which the positive is higher, ties counting half."""
     order = np.argsort(density, axis=1)
     ranked, weights = (np.take_along_axis(rows, order, axis=1) for rows in (density, negatives))

@@ -9,10 +9,11 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float64
 
 from hlx.alignment.maps.click_measures import auc, nss, shuffled_auc
 from hlx.alignment.maps.similarity import (
+    Maps,
+    Numbers,
     cc,
     chi_squared,
     cosine,
@@ -65,7 +66,7 @@ class Measure:
     name: str
     title: str
     better: Literal["higher", "lower"]
-    function: Callable[..., Float64[np.ndarray, " m"]]
+    function: Callable[..., Numbers]
     needs_mass: bool = False
 
     def __post_init__(self) -> None:
@@ -92,7 +93,7 @@ class Measure:
             if given.get(name) is None:
                 raise InputError(f"measure {self.name}: needs {'the grid' if name == 'grid' else name}")
 
-    def __call__(self, maps: Float64[np.ndarray, "m n"], **given: Any) -> Float64[np.ndarray, " m"]:
+    def __call__(self, maps: Maps, **given: Any) -> Numbers:
         """The measure of each map.
 
         Parameters

@@ -19,6 +19,12 @@ from hlx.errors import InputError
 from hlx.magnitudes import shares
 from hlx.regions import Grid
 
+Maps = Float64[np.ndarray, "m n"]
+"""One map per row, of n cells, row-major."""
+
+Numbers = Float64[np.ndarray, " m"]
+"""One for each map; NaN where it is not defined."""
+
 DIGITS = 12
 """Decimal digits that are kept of a rank correlation."""
 
@@ -39,9 +45,7 @@ def ratio(
     return out
 
 
-def spearman(
-    maps: Float64[np.ndarray, "m n"], humans: Float64[np.ndarray, "m n"]
-) -> Float64[np.ndarray, " m"]:
+def spearman(maps: Maps, humans: Maps) -> Numbers:
     """RC: Spearman's (1904) rank correlation; equal values share the mean of their ranks.
 
     Twice a mean rank is a whole number, so all sums of products are exact, whatever their order: a
@@ -58,7 +62,7 @@ def spearman(
 
     Returns
     -------
-    Float64[np.ndarray, " m"]
+    Numbers
         (m,), -1 to 1; NaN where one of the two is constant or holds NaN.
 
     Examples
@@ -69,9 +73,7 @@ def spearman(
     return np.round(_correlations(_centred_ranks(maps), _centred_ranks(humans)), DIGITS)
 
 
-def spearman_matrix(
-    maps: Float64[np.ndarray, "m n"], humans: Float64[np.ndarray, "h n"]
-) -> Float64[np.ndarray, "m h"]:
+def spearman_matrix(maps: Maps, humans: Float64[np.ndarray, "h n"]) -> Float64[np.ndarray, "m h"]:
     """Spearman's correlation of every map with every human map, as one matrix product of ranks.
 
     Parameters
@@ -93,10 +95,10 @@ def spearman_matrix(
 
 
 def partial_spearman(
-    maps: Float64[np.ndarray, "m n"],
-    humans: Float64[np.ndarray, "m n"],
+    maps: Maps,
+    humans: Maps,
     given: Float64[np.ndarray, "*given n"],
-) -> Float64[np.ndarray, " m"]:
+) -> Numbers:
     """Spearman's correlation with the ranks of a third map held constant.
 
     (r_xy - r_xz r_yz) / sqrt((1 - r_xz^2) (1 - r_yz^2)), Kendall & Stuart, Advanced Theory of Statistics
@@ -111,7 +113,7 @@ def partial_spearman(
 
     Returns
     -------
-    Float64[np.ndarray, " m"]
+    Numbers
         (m,); NaN where one of the three is constant, or the third has the ranks of one of the two or the
         reverse.
     """
@@ -122,7 +124,7 @@ def partial_spearman(
     return np.round(ratio(xy - xz * yz, np.sqrt(np.where(same, 0.0, left))), DIGITS)
 
 
-def cc(maps: Float64[np.ndarray, "m n"], humans: Float64[np.ndarray, "m n"]) -> Float64[np.ndarray, " m"]:
+def cc(maps: Maps, humans: Maps) -> Numbers:
     """CC: Pearson's correlation of the cells.
 
     Parameters
@@ -132,13 +134,13 @@ def cc(maps: Float64[np.ndarray, "m n"], humans: Float64[np.ndarray, "m n"]) -> 
 
     Returns
     -------
-    Float64[np.ndarray, " m"]
+    Numbers
         (m,), -1 to 1; NaN where one of the two is constant. pysaliency gives 0 where only the first is.
     """
     return cosine(_deviations(maps), _deviations(humans))
 
 
-def cosine(maps: Float64[np.ndarray, "m n"], humans: Float64[np.ndarray, "m n"]) -> Float64[np.ndarray, " m"]:
+def cosine(maps: Maps, humans: Maps) -> Numbers:
     """Cosine of the angle between each map and the human map in the same row.
 
     Parameters
@@ -148,13 +150,13 @@ def cosine(maps: Float64[np.ndarray, "m n"], humans: Float64[np.ndarray, "m n"])
 
     Returns
     -------
-    Float64[np.ndarray, " m"]
+    Numbers
         (m,), -1 to 1; NaN where one of the two is all zeros.
     """
     return np.clip(np.sum(_unit(maps) * _unit(humans), axis=1), -1.0, 1.0)
 
 
-def sim(maps: Float64[np.ndarray, "m n"], humans: Float64[np.ndarray, "m n"]) -> Float64[np.ndarray, " m"]:
+def sim(maps: Maps, humans: Maps) -> Numbers:
     """SIM: the mass that both distributions share, sum min(p, q) (histogram intersection).
 
     Parameters
@@ -164,15 +166,13 @@ def sim(maps: Float64[np.ndarray, "m n"], humans: Float64[np.ndarray, "m n"]) ->
 
     Returns
     -------
-    Float64[np.ndarray, " m"]
+    Numbers
         (m,), 0 to 1; NaN where one of the two is no distribution.
     """
     return np.sum(np.minimum(shares(maps), shares(humans)), axis=1)
 
 
-def kl_divergence(
-    maps: Float64[np.ndarray, "m n"], humans: Float64[np.ndarray, "m n"]
-) -> Float64[np.ndarray, " m"]:
+def kl_divergence(maps: Maps, humans: Maps) -> Numbers:
     """KLDiv: sum q log(e + q / (p + e)) in nats, of the human map q from the map p, e = 2.2204e-16.
 
     Human || model: what is lost where people looked and the map shows little. The other way round it is
@@ -186,16 +186,14 @@ def kl_divergence(
 
     Returns
     -------
-    Float64[np.ndarray, " m"]
+    Numbers
         (m,) in nats, from 0; NaN where one of the two is no distribution.
     """
     p, q = shares(maps), shares(humans)
     return np.sum(q * np.log(EPSILON + q / (p + EPSILON)), axis=1)
 
 
-def chi_squared(
-    maps: Float64[np.ndarray, "m n"], humans: Float64[np.ndarray, "m n"]
-) -> Float64[np.ndarray, " m"]:
+def chi_squared(maps: Maps, humans: Maps) -> Numbers:
     """Chi-squared distance, 1/2 sum (p - q)^2 / (p + q), cells empty in both adding nothing.
 
     With the half, as in Pele & Werman (2010, ECCV, The quadratic-chi histogram distance family).
@@ -207,7 +205,7 @@ def chi_squared(
 
     Returns
     -------
-    Float64[np.ndarray, " m"]
+    Numbers
         (m,), 0 to 1; NaN where one of the two is no distribution.
     """
     p, q = shares(maps), shares(humans)
@@ -215,9 +213,7 @@ def chi_squared(
     return np.sum(np.where(both == 0, 0.0, ratio((p - q) ** 2, both)), axis=1) / 2.0
 
 
-def emd(
-    maps: Float64[np.ndarray, "m n"], humans: Float64[np.ndarray, "m n"], grid: Grid
-) -> Float64[np.ndarray, " m"]:
+def emd(maps: Maps, humans: Maps, grid: Grid) -> Numbers:
     """EMD: how far mass must move, in grid cells, to turn one distribution into the other.
 
     Exact, by POT's network simplex (Bonneel et al. 2011, doi:10.1145/2070781.2024192), with the Euclidean
@@ -232,7 +228,7 @@ def emd(
 
     Returns
     -------
-    Float64[np.ndarray, " m"]
+    Numbers
         (m,), from 0; 1 is the side of a cell. NaN where one of the two is no distribution.
     """
     # Otherwise POT imports every array library that it finds.
@@ -247,9 +243,7 @@ def emd(
     return np.array([_moved(surplus, distances, emd2) for surplus in surpluses], dtype=np.float64)
 
 
-def top_k_iou(
-    maps: Float64[np.ndarray, "m n"], humans: Float64[np.ndarray, "m n"], k: int | None = None
-) -> Float64[np.ndarray, " m"]:
+def top_k_iou(maps: Maps, humans: Maps, k: int | None = None) -> Numbers:
     """Intersection over union of the k highest cells of each map and of the human map in the same row.
 
     Equal cells of which only some fit into the top k belong to it in equal parts, so that their order plays
@@ -264,7 +258,7 @@ def top_k_iou(
 
     Returns
     -------
-    Float64[np.ndarray, " m"]
+    Numbers
         (m,), 0 to 1; NaN where one of the two holds NaN.
 
     Raises
@@ -290,18 +284,18 @@ def _centred_ranks(maps: Float64[np.ndarray, "*maps n"]) -> Float64[np.ndarray, 
 
 def _correlations(
     first: Float64[np.ndarray, "*first n"], second: Float64[np.ndarray, "*second n"]
-) -> Float64[np.ndarray, " m"]:
+) -> Numbers:
     sizes = np.sum(first**2, axis=-1) * np.sum(second**2, axis=-1)
     return ratio(np.sum(first * second, axis=-1), np.sqrt(sizes))
 
 
-def _deviations(maps: Float64[np.ndarray, "m n"]) -> Float64[np.ndarray, "m n"]:
+def _deviations(maps: Maps) -> Maps:
     # The mean of equal numbers can differ from them in the last bit; what is left would correlate.
     constant = np.ptp(maps, axis=1, keepdims=True) == 0
     return np.where(constant, 0.0, maps - maps.mean(axis=1, keepdims=True))
 
 
-def _unit(maps: Float64[np.ndarray, "m n"]) -> Float64[np.ndarray, "m n"]:
+def _unit(maps: Maps) -> Maps:
     scaled = ratio(maps, np.abs(maps).max(axis=1, keepdims=True))  # squares of tiny values would vanish
     return scaled / np.sqrt(np.sum(scaled**2, axis=1, keepdims=True))
 
@@ -326,7 +320,7 @@ def _moved(
     )
 
 
-def _membership(maps: Float64[np.ndarray, "m n"], k: int) -> Float64[np.ndarray, "m n"]:
+def _membership(maps: Maps, k: int) -> Maps:
     """How much of each cell belongs to the k highest, summing to k."""
     last = -np.partition(-maps, k - 1, axis=1)[:, k - 1 : k]
     above, at = maps > last, maps == last

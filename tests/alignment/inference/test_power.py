@@ -83,7 +83,7 @@ def test_bad_input_is_refused() -> None:
         "rho": lambda: spearman_power(1.0, 9),
         "d: expected": lambda: t_power(float("nan"), 9),
         "power: expected a number": lambda: detectable_d(9, 0.05, 0.05),
-        "between alpha": lambda: detectable_rho(9, 0.05, 1.0),
+        "power: expected a number between 0.05 and 1, found 1": lambda: detectable_rho(9, 0.05, 1.0),
     }.items():
         with pytest.raises(InputError, match=message):
             call()
