@@ -147,7 +147,7 @@ def _of_attribution(path: Path, number: int, attribution: Attribution) -> tuple[
     if not isinstance(grid, Grid):
         regions = "without regions" if grid is None else "on a label map"
         raise InputError(
-            f"{path}, stimulus {stimulus!r}: the map is {regions}, human maps are on grids; explain it on a Grid"
+            f"{path}, stimulus {stimulus!r}: the map is {regions}, human maps are on grids; explain it on one"
         )
     if not np.isfinite(attribution.values).all():
         raise InputError(f"{path}, stimulus {stimulus!r}: the map holds values that are no numbers")

@@ -47,6 +47,10 @@ def build_human_maps(
 
     Parameters
     ----------
+    responses
+        Of all participants; `read_responses` reads them.
+    grid
+        The cells that masks are summed over.
     mask
         Canvas, shape of a click and normalisation; the reference study's by default.
     min_responses

@@ -40,6 +40,15 @@ TOLERANCE = 1e-9
 def write_human_maps(path: str | Path, humans: HumanMaps, force: bool = False) -> None:
     """Write human maps to an HDF5 file, whole or not at all.
 
+    Parameters
+    ----------
+    path
+        Ends in .h5 or .hdf5.
+    humans
+        What to write.
+    force
+        Replace a file that exists.
+
     Raises
     ------
     OutputError
@@ -72,6 +81,11 @@ def read_human_maps(path: str | Path) -> HumanMaps:
 
     A table is a .csv or .jsonl with the columns stimulus, r0c0, r0c1, ... as the reference study published;
     its maps are divided by their sums, those that sum to 1 up to rounding are taken as they are.
+
+    Parameters
+    ----------
+    path
+        Ends in .h5 or .hdf5, or .csv or .jsonl for a table.
 
     Raises
     ------

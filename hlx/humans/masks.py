@@ -46,6 +46,10 @@ def response_maps(
     ----------
     clicks
         Each response's, (k, 2) of x and y in pixels of the canvas.
+    grid
+        The cells.
+    mask
+        Canvas, shape of a click and normalisation.
 
     Returns
     -------
@@ -97,6 +101,8 @@ def seen_image(
         Of any size; it is resized to the canvas, and its aspect is not kept.
     clicks
         (k, 2), x and y in pixels of the canvas; none leaves everything blurred.
+    mask
+        The canvas and the shape of a click.
 
     Raises
     ------

@@ -120,6 +120,8 @@ def read_responses(
 
     Parameters
     ----------
+    path
+        The file or files.
     stimuli
         Ids that a response may have; None for any.
 
@@ -165,6 +167,15 @@ def check_unique(responses: Iterable[Response]) -> None:
 
 def write_responses(path: str | Path, responses: Iterable[Response], force: bool = False) -> None:
     """Responses as a .jsonl file that `read_responses` reads, with all digits.
+
+    Parameters
+    ----------
+    path
+        Ends in .jsonl or .ndjson.
+    responses
+        What to write.
+    force
+        Replace a file that exists.
 
     Raises
     ------

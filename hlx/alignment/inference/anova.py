@@ -95,10 +95,20 @@ class Friedman:
 
 
 def one_way_anova(groups: Sequence[Sample]) -> OneWayAnova | None:
-    """Compare the means of independent groups (m,) each; NaN entries are left out. None for a single group.
+    """Compare the means of independent groups.
 
     The reference study's test over models. Models that see the same stimuli are not independent, for which
     `rm_anova` allows.
+
+    Parameters
+    ----------
+    groups
+        (m,) each, observations of one group; NaN entries are left out.
+
+    Returns
+    -------
+    OneWayAnova | None
+        None for a single group.
 
     Raises
     ------
@@ -134,9 +144,19 @@ def one_way_anova(groups: Sequence[Sample]) -> OneWayAnova | None:
 
 
 def rm_anova(matrix: Sample) -> RepeatedMeasuresAnova | None:
-    """Compare k conditions (models) over the same stimuli, (m, k); None for k < 2.
+    """Compare k conditions (models) over the same stimuli.
 
     Stimuli with a NaN are left out and counted. For two conditions F is the square of the paired t.
+
+    Parameters
+    ----------
+    matrix
+        (m, k), stimuli by conditions; stimuli with a NaN are left out and counted.
+
+    Returns
+    -------
+    RepeatedMeasuresAnova | None
+        None for fewer than two conditions.
 
     Raises
     ------
@@ -174,10 +194,20 @@ def rm_anova(matrix: Sample) -> RepeatedMeasuresAnova | None:
 
 
 def friedman(matrix: Sample) -> Friedman | None:
-    """Compare the ranks of k conditions within the same stimuli, (m, k); None for k < 2.
+    """Compare the ranks of k conditions within the same stimuli.
 
     By the formula for ties (Conover 1999, section 5.8), which scipy.stats.friedmanchisquare uses too but not
     for two conditions: there this is the sign test's normal approximation. Stimuli with a NaN are left out.
+
+    Parameters
+    ----------
+    matrix
+        (m, k), as in `rm_anova`.
+
+    Returns
+    -------
+    Friedman | None
+        None for fewer than two conditions.
 
     Raises
     ------

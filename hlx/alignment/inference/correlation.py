@@ -69,6 +69,13 @@ def spearman(
     Values that are equal in exact arithmetic must be equal here, since ranks take any difference for one:
     round what a computation made, to 12 digits say.
 
+    Parameters
+    ----------
+    x, y
+        (m,) each, the pairs.
+    seed, resamples, level
+        Of the bootstrap interval `bca`; `level` also of `fisher`.
+
     Raises
     ------
     InputError
@@ -84,13 +91,32 @@ def spearman(
 def pearson(
     x: Sample, y: Sample, *, seed: int = 0, resamples: int = RESAMPLES, level: float = 0.95
 ) -> Correlation:
-    """Pearson's correlation of pairs (m,), (m,); otherwise as `spearman`."""
+    """Pearson's correlation of pairs (m,), (m,); otherwise as `spearman`.
+
+    Parameters
+    ----------
+    x, y, seed, resamples, level
+        As in `spearman`.
+    """
     pairs = paired_samples(x, y, "correlation")
     return _correlation("pearson", pairs, pairs, len(x), _product_moment, seed, resamples, level)
 
 
 def correlation_over_models(x: Sample, y: Sample, *, seed: int = 0) -> CorrelationOverModels | Unavailable:
-    """Correlate two numbers per model, such as mean RC and accuracy; a reason for fewer than 3 models."""
+    """Correlate two numbers per model, such as mean RC and accuracy; a reason for fewer than 3 models.
+
+    Parameters
+    ----------
+    x, y
+        (models,) each; NaN where a model has no value.
+    seed
+        Of the bootstrap intervals.
+
+    Returns
+    -------
+    CorrelationOverModels | Unavailable
+        Both correlations, or the reason why there are none: fewer than 3 models have both values.
+    """
     known = int(np.count_nonzero(~np.isnan(x) & ~np.isnan(y)))
     if known < 3:
         have = f"{counted(known, 'model')} {'has' if known == 1 else 'have'}"

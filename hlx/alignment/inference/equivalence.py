@@ -68,8 +68,14 @@ def mean_equivalence(
 
     Parameters
     ----------
+    x
+        (m,); NaN entries are left out.
     bound
         In the unit of x; None for `SMALL_D` standard deviations of the sample.
+    popmean
+        What the mean is compared with.
+    alpha
+        Of each of the two tests, below 0.5.
 
     Returns
     -------
@@ -98,7 +104,15 @@ def mean_equivalence(
 def paired_equivalence(
     x: Sample, y: Sample, bound: float | None = None, *, alpha: float = 0.05
 ) -> Equivalence | None:
-    """Are conditions (m,), (m,) of the same stimuli equal within `bound`? As `mean_equivalence` of x - y."""
+    """Are conditions (m,), (m,) of the same stimuli equal within `bound`? As `mean_equivalence` of x - y.
+
+    Parameters
+    ----------
+    x, y
+        (m,) each, the pairs.
+    bound, alpha
+        As in `mean_equivalence`.
+    """
     first, second = paired_samples(x, y, "equivalence test")
     return mean_equivalence(first - second, bound, alpha=alpha)
 
@@ -112,8 +126,14 @@ def correlation_equivalence(
     ----------
     coefficient
         Spearman's rho, or Pearson's r; None, for one that is undefined, passes through.
+    n
+        How many pairs it comes from.
+    bound
+        Between 0 and 1.
     rank
         The former, whose z has the variance of Fieller, Hartley & Pearson (1957), 1.06 / (n - 3).
+    alpha
+        Of each of the two tests, below 0.5.
 
     Returns
     -------

@@ -63,6 +63,17 @@ def bca_interval(
     lie on one side of the estimate) the interval is the percentile interval, which `method` says. None where
     the resamples do not vary.
 
+    Parameters
+    ----------
+    x
+        (m,), the sample.
+    statistic
+        Called with arrays of observations on the last axis and `axis=-1`.
+    seed, resamples
+        Of the bootstrap; the same seed gives the same interval.
+    level
+        Nominal coverage, between 0 and 1.
+
     Raises
     ------
     InputError
@@ -83,6 +94,15 @@ def bootstrap_interval(
     """As `bca_interval`, for a statistic of samples without NaN that are drawn together, in pairs or tuples.
 
     Resamples for which the statistic is NaN are left out of a percentile interval.
+
+    Parameters
+    ----------
+    samples
+        (n,) each, finite.
+    statistic
+        Called with one array for each sample, observations on the last axis, and `axis=-1`.
+    seed, resamples, level
+        As in `bca_interval`.
     """
     from scipy import stats
 
@@ -121,8 +141,12 @@ def fisher_interval(
 
     Parameters
     ----------
+    coefficient, n
+        The correlation, and how many pairs it comes from.
     rank
         The coefficient is Spearman's, z then has variance 1.06 / (n - 3) (`FIELLER`).
+    level
+        Nominal coverage, between 0 and 1.
 
     Returns
     -------

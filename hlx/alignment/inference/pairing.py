@@ -77,6 +77,9 @@ def pairing_test(
 ) -> PairingTest:
     """Test the mean of the diagonal against random pairings of rows and columns.
 
+    A Monte Carlo permutation test of two paired samples: `scipy.stats.permutation_test` with the permutation
+    type "pairings", of the mean similarity.
+
     A pairing counts as at least the observed one also where its mean is smaller by no more than rounding: a
     pairing that puts back all partners, or swaps equal maps, has the observed mean in exact arithmetic and
     must count, or p falls below what enumeration gives. scipy.stats.permutation_test widens its comparison
@@ -92,6 +95,8 @@ def pairing_test(
         Random pairings, each uniform over all n!.
     seed
         From 0 on; the same seed gives the same pairings, at any number of threads.
+    threads
+        Of the kernel; None for all cores.
 
     Raises
     ------

@@ -17,6 +17,20 @@ def spearman_power(rho: float, n: int, alpha: float = 0.05) -> float | None:
     Fisher's z of the estimate is taken as normal about artanh(rho) with the variance 1.06 / (n - 3) of
     Fieller, Hartley & Pearson (1957), which holds for |rho| up to about 0.8. None for fewer than 4 pairs.
 
+    Parameters
+    ----------
+    rho
+        The true correlation.
+    n
+        How many pairs.
+    alpha
+        Of the test.
+
+    Returns
+    -------
+    float | None
+        Between alpha and 1; None for fewer than 4 pairs.
+
     Raises
     ------
     InputError
@@ -35,6 +49,18 @@ def spearman_power(rho: float, n: int, alpha: float = 0.05) -> float | None:
 
 def detectable_rho(n: int, alpha: float = 0.05, power: float = 0.8) -> float | None:
     """The smallest true rho that the test of `spearman_power` finds with this power; None as there.
+
+    Parameters
+    ----------
+    n, alpha
+        As in `spearman_power`.
+    power
+        Between alpha and 1.
+
+    Returns
+    -------
+    float | None
+        None for fewer than 4 pairs.
 
     Raises
     ------
@@ -55,6 +81,15 @@ def t_power(d: float, n: int, alpha: float = 0.05) -> float:
 
     From the noncentral t with n - 1 degrees of freedom and noncentrality d sqrt(n) (Cohen 1988, chapter 2).
 
+    Parameters
+    ----------
+    d
+        The true mean over its standard deviation.
+    n
+        How many observations or pairs.
+    alpha
+        Of the test.
+
     Raises
     ------
     InputError
@@ -72,6 +107,13 @@ def t_power(d: float, n: int, alpha: float = 0.05) -> float:
 
 def detectable_d(n: int, alpha: float = 0.05, power: float = 0.8) -> float:
     """The smallest true effect size that the test of `t_power` finds with this power.
+
+    Parameters
+    ----------
+    n, alpha
+        As in `t_power`.
+    power
+        Between alpha and 1.
 
     Raises
     ------

@@ -110,6 +110,13 @@ class PairedDifference:
 def one_sample_t(x: Sample, popmean: float = 0.0) -> OneSampleTest:
     """Test whether the mean of a sample (m,) differs from `popmean`; NaN entries are left out and counted.
 
+    Parameters
+    ----------
+    x
+        (m,); NaN entries are left out and counted.
+    popmean
+        What the mean is tested against.
+
     Raises
     ------
     InputError
@@ -150,6 +157,13 @@ def paired_differences(matrix: Sample, names: Sequence[str]) -> list[PairedDiffe
     """Compare all pairs of the k conditions of a matrix (n, k), in the order of their names; none for k < 2.
 
     A stimulus with NaN in either condition is left out of that pair.
+
+    Parameters
+    ----------
+    matrix
+        (n, k), stimuli by conditions; a stimulus with NaN in either condition is left out of that pair.
+    names
+        Of the k conditions.
 
     Raises
     ------

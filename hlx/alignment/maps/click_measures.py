@@ -134,6 +134,11 @@ def cells_of_clicks(clicks: Float64[np.ndarray, "k 2"], grid: Grid, side: int) -
 def pixels_of_cells(grid: Grid, side: int) -> Int64[np.ndarray, " n"]:
     """How many pixels of the canvas each cell has, row-major, as `Grid.labels` deals them out.
 
+    Parameters
+    ----------
+    grid, side
+        The cells, and the canvas's width and height in pixels.
+
     Raises
     ------
     InputError
