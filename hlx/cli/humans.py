@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,12 @@ _MASK_OPTIONS = (
 )
 
 
+_OPTIONS = {"side": "--canvas", "min_responses": "--min-responses"} | {
+    name.removeprefix("--"): name for name, *_ in _MASK_OPTIONS
+}
+"""What the library's arguments are called on the command line."""
+
+
 def _mask_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options that say how clicks become a mask; `_click_mask` takes what they give."""
     for name, kind, default, words in reversed(_MASK_OPTIONS):
@@ -45,7 +52,18 @@ def _click_mask(
     from hlx.humans import ClickMask
 
     sigma = 0.2**0.5 * radius if sigma is None else sigma
-    return ClickMask(side=canvas, radius=radius, sigma=sigma, normalisation=normalisation, **rest)
+    with _options_named():
+        return ClickMask(side=canvas, radius=radius, sigma=sigma, normalisation=normalisation, **rest)
+
+
+@contextmanager
+def _options_named() -> Iterator[None]:
+    """Let errors that name an argument of the library name the option it comes from."""
+    try:
+        yield
+    except InputError as error:
+        name, _, said = str(error).partition(": ")
+        raise (InputError(f"{_OPTIONS[name]}: {said}") if name in _OPTIONS else error) from None
 
 
 @click.group(invoke_without_command=True)
@@ -131,7 +149,8 @@ def build(
     read = read_responses(responses, known)
     if stimuli is not None and known is not None:
         _warn_unseen(stimuli, known, read)
-    maps = build_human_maps(read, regions, mask, min_responses=min_responses, simulated=simulated)
+    with _options_named():
+        maps = build_human_maps(read, regions, mask, min_responses=min_responses, simulated=simulated)
     write_human_maps(out, maps, force)
     if table is not None:
         from hlx.map_tables import map_table_text

@@ -70,7 +70,7 @@ def build_human_maps(
         Clicks off the canvas, which the equations rasterise like all others; and responses that fall because
         none of their clicks changes the mask. Both are counted, and the first is named.
     """
-    min_responses = whole_number(min_responses, "responses that a stimulus needs", 1)
+    min_responses = whole_number(min_responses, "min_responses", 1)
     check_unique(responses)
     valid = list(responses)
     steps = [_filter_step("all responses", valid)]

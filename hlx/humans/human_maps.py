@@ -59,9 +59,9 @@ class ClickMask:
     normalisation: Normalisation = "mask - 1"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "side", whole_number(self.side, "canvas", 1))
+        object.__setattr__(self, "side", whole_number(self.side, "side", 1))
         if self.side > MAX_SIDE:
-            raise InputError(f"canvas: expected at most {MAX_SIDE} pixels, found {self.side}")
+            raise InputError(f"side: expected at most {MAX_SIDE} pixels, found {self.side}")
         for name, least in (("radius", 0), ("gain", 0), ("sigma", 0), ("cap", 1)):
             value = float(getattr(self, name))
             if not least < value < math.inf:

@@ -213,7 +213,7 @@ def test_builds_that_cannot_be() -> None:
         build_human_maps(people(click) * 2, Grid(2, 2), SMALL, min_responses=1)
     with pytest.raises(InputError, match="canvas 24: the grid 25x2 has more rows or columns than pixels"):
         build_human_maps(people(click), Grid(25, 2), SMALL, min_responses=1)
-    with pytest.raises(InputError, match="responses that a stimulus needs: expected at least 1, found 0"):
+    with pytest.raises(InputError, match="min_responses: expected at least 1, found 0"):
         build_human_maps(people(click), Grid(2, 2), SMALL, min_responses=0)
     with pytest.raises(InputError, match="no stimulus has 3 responses that count: all responses 0"):
         build_human_maps([], Grid(2, 2), SMALL)
@@ -222,8 +222,8 @@ def test_builds_that_cannot_be() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("side", 0, "canvas: expected at least 1, found 0"),
-        ("side", 4097, "canvas: expected at most 4096 pixels, found 4097"),
+        ("side", 0, "side: expected at least 1, found 0"),
+        ("side", 4097, "side: expected at most 4096 pixels, found 4097"),
         ("radius", 0.0, "radius: expected a finite number above 0, found 0.0"),
         ("radius", float("inf"), "radius: expected a finite number above 0, found inf"),
         ("gain", -1.0, "gain: expected a finite number above 0"),
