@@ -17,6 +17,7 @@ import pytest
 from hlx.batch.locks import merge_lock, run_lock, who_runs
 from hlx.errors import OutputError
 from tests.command_line import files
+from tests.command_line import refusal as refusal_by
 from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[1]
@@ -188,3 +189,17 @@ def test_a_file_system_without_locks_gives_a_warning(
         warnings.simplefilter("error")
         with run_lock(tmp_path):
             pass
+
+
+@pytest.mark.parametrize("name", ["run", "status", "merge"])
+def test_a_system_without_these_locks_is_told_in_one_line(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    for module in ("locks", "running", "merging", "status"):
+        monkeypatch.delitem(sys.modules, f"hlx.batch.{module}", raising=False)
+    study = tmp_path / "study.toml"
+    study.touch()
+    assert "studies lock their folders by means of Linux and macOS" in refusal_by(
+        tmp_path, "study", name, study
+    )

@@ -7,7 +7,6 @@ files say is for people, who want to know whom they wait for.
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import re
@@ -20,6 +19,13 @@ from pathlib import Path
 
 from hlx.errors import OutputError
 from hlx.files import make_folder
+
+try:
+    import fcntl
+except ImportError:
+    raise OutputError(
+        "studies lock their folders by means of Linux and macOS (fcntl), which are not here: run them there"
+    ) from None
 
 LOCKS = "locks"
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}

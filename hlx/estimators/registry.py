@@ -107,7 +107,7 @@ def check_affordable(estimator: Estimator, n: int, budget: int | None) -> None:
     Raises
     ------
     InputError : too many regions for all coalitions (names the sampled estimators), or a missing, useless,
-        too small or endless budget.
+        too small, too large (names the largest) or endless budget.
     """
     if estimator.exhaustive:
         if n > MAX_TABLE_PLAYERS:
@@ -129,6 +129,12 @@ def check_affordable(estimator: Estimator, n: int, budget: int | None) -> None:
         raise InputError(
             f"{estimator.name}: a budget of {budget:,} evaluations is more than the limit of "
             f"2^{MAX_TABLE_PLAYERS}; use a smaller one"
+        )
+    elif budget > (estimator.most_budget or budget) and not reaches_all(estimator, n, budget):
+        raise InputError(
+            f"{estimator.name}: a budget of {budget:,} evaluations is more than the largest that it takes, "
+            f"{estimator.most_budget:,}, for its memory grows with the square; use that, or another one such "
+            "as leverage"
         )
     elif budget < (least := estimator.least(n)):
         raise InputError(

@@ -9,7 +9,6 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jax import Array
 
 from hlx.errors import ModelError
 from hlx.models.slots import Slot, Slots, why_unexpected
@@ -31,20 +30,23 @@ _TRANSFORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 class Arrays:
-    """The port's arrays by name; taking one removes it, so that a large model is not held twice."""
+    """The port's arrays by name, in host memory: whoever has the tower puts it on its devices.
+
+    Taking one removes it, so that a large model is not held twice.
+    """
 
     def __init__(self, arrays: dict[str, np.ndarray], matmul_dtype: Mapping[str, str]) -> None:
         self._arrays = arrays
         self._matmul_dtype = dict(matmul_dtype)
 
-    def __getitem__(self, name: str) -> Array:
-        return jnp.asarray(self._arrays.pop(name))
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._arrays.pop(name)
 
-    def _typed(self, tower: str, name: str, array: np.ndarray) -> Array:
+    def _typed(self, tower: str, name: str, array: np.ndarray) -> np.ndarray:
         dtype = self._matmul_dtype.get(tower, "float32") if name.endswith("_weight") else "float32"
-        return jnp.asarray(array.astype(jnp.dtype(dtype), copy=False))
+        return array.astype(jnp.dtype(dtype), copy=False)
 
-    def layer(self, tower: str, index: int) -> dict[str, Array]:
+    def layer(self, tower: str, index: int) -> dict[str, np.ndarray]:
         """Arrays of one block; its matrices in the tower's dtype, biases that it does not have zero."""
         place = f"{tower}/{index}/"
         if place + "qkv_bias" not in self._arrays:

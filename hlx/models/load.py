@@ -43,7 +43,8 @@ def load_model(
     dtype : "float32", or "bfloat16" for the large products.
     revision : branch, tag or commit of a hub id.
     devices : "cpu", "cuda", "cuda:1" or "tpu"; a list of JAX devices, for the jax engine; by default all
-        local ones of the best kind, of which PyTorch takes the first.
+        local ones of the best kind, of which PyTorch takes the first. Weights and computations are on these
+        devices alone: a port's image tower on all of them, its text tower on the first.
     engine : "jax" for the port with token-affine games, the default where there is one; "torch" for
         composited images through transformers' model.
     detector : LXMERT's, a directory or hub id; by default detector/ in its directory, then the cells that
@@ -59,6 +60,8 @@ def load_model(
         raise InputError(f"dtype {dtype!r}: expected {' or '.join(DTYPES)}")
     if engine is not None and engine not in ENGINES:
         raise InputError(f"engine {engine!r}: expected {' or '.join(ENGINES)}")
+    if isinstance(devices, list) and not devices:
+        raise InputError("devices: an empty list; name at least one, or leave it out for all local ones")
     if isinstance(devices, str):
         check_device(devices)
         devices = None if devices == "auto" else devices
