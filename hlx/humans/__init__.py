@@ -2,11 +2,11 @@
 
 ``responses`` reads what participants did, ``masks`` turns clicks into maps and shows an image as a
 participant saw it, ``build`` says which responses count and puts these together, ``human_maps`` is the result
-and ``files`` keeps it; ``simulate`` makes participants up for demos.
+and ``human_map_files`` keeps it; ``simulate`` makes participants up for demos.
 """
 
 from hlx.humans.build import build_human_maps
-from hlx.humans.files import read_human_maps, write_human_maps
+from hlx.humans.human_map_files import read_human_maps, write_human_maps
 from hlx.humans.human_maps import (
     ClickMask,
     FilterStep,
