@@ -27,7 +27,7 @@ _HOMES = {
     "TabulatedGame": "hlx.games",
     "analyze": "hlx.study",
     "build_human_maps": "hlx.humans",
-    "compare": "hlx.comparing",
+    "compare": "hlx.alignment.compare",
     "estimate": "hlx.estimating",
     "explain": "hlx.explaining",
     "explain_kept": "hlx.explaining",
@@ -37,7 +37,7 @@ _HOMES = {
     "load": "hlx.store",
     "load_model": "hlx.models",
     "read_human_maps": "hlx.humans",
-    "read_model_maps": "hlx.model_maps",
+    "read_model_maps": "hlx.alignment.model_maps",
     "read_responses": "hlx.humans",
     "read_stimuli": "hlx.stimuli",
     "read_study": "hlx.study",
@@ -62,6 +62,7 @@ __all__ = [
     "Stimulus",
     "TabulatedGame",
     "__version__",
+    "alignment",
     "analyze",
     "bench",
     "build_human_maps",
@@ -73,7 +74,6 @@ __all__ = [
     "explain_pairs",
     "explain_table",
     "humans",
-    "inference",
     "interactions",
     "load",
     "load_model",
@@ -84,16 +84,16 @@ __all__ = [
     "read_study",
     "save",
     "shapley_from_table",
-    "similarity",
     "study",
     "write_human_maps",
     "write_report",
 ]
 
 if TYPE_CHECKING:
-    from hlx import bench, estimators, humans, inference, similarity, study
+    from hlx import alignment, bench, estimators, humans, study
+    from hlx.alignment.compare import compare
+    from hlx.alignment.model_maps import read_model_maps
     from hlx.attribution import Attribution
-    from hlx.comparing import compare
     from hlx.errors import HlxError, InputError, ModelError, NonFiniteScoreError, OutputError
     from hlx.estimating import estimate
     from hlx.evaluations import RememberingGame
@@ -101,7 +101,6 @@ if TYPE_CHECKING:
     from hlx.games import CallableGame, TabulatedGame, shapley_from_table
     from hlx.humans import build_human_maps, read_human_maps, read_responses, write_human_maps
     from hlx.interaction_values import interactions
-    from hlx.model_maps import read_model_maps
     from hlx.models import CallableModel, load_model
     from hlx.regions import Grid, LabelMap
     from hlx.report import write_report
@@ -110,7 +109,7 @@ if TYPE_CHECKING:
     from hlx.study import analyze, read_study
 
 
-_PACKAGES = ("bench", "estimators", "humans", "inference", "similarity", "study")
+_PACKAGES = ("alignment", "bench", "estimators", "humans", "study")
 """Rooms that are used by their own name."""
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hlx.alignment.maps import cosine, spearman
 from hlx.batch.agreement import across_backgrounds, across_grids, mean_over_stimuli
 from hlx.batch.estimator_error import costs, estimator_errors
 from hlx.batch.merged import load_results
 from hlx.batch.rows import Row
 from hlx.batch.study_maps import BEST, StudyMap, best, pairs, read_maps, settings
 from hlx.regions import Grid
-from hlx.similarity import cosine, rank_correlation
 from tests.batch_studies import FINE, How, additive, write_study
 
 SAMPLED = (How("odd-gp", 64, 0, 0.2), How("odd-gp", 64, 1, 0.2), How("odd-gp", "8n", 0, 0.1))
@@ -51,7 +51,7 @@ def test_maps_are_compared_by_stimulus_and_averaged_over_seeds_first(tmp_path: P
             coarse = of["2x3", seed]
             each.append(
                 (
-                    float(rank_correlation(coarse[None], fine[None])[0]),
+                    float(spearman(coarse[None], fine[None])[0]),
                     float(cosine(coarse[None], fine[None])[0]),
                 )
             )
@@ -82,7 +82,7 @@ def test_coarse_maps_tie_on_finer_grids(tmp_path: Path) -> None:
     for stimulus in (f"s{i}" for i in range(6)):
         coarse = np.kron(additive("CLIP", stimulus, Grid(2, 2), "").reshape(2, 2), np.ones((3, 3))).ravel()
         fine = additive("CLIP", stimulus, Grid(6, 6), "")
-        by_hand.append(float(rank_correlation(coarse[None], fine[None])[0]))
+        by_hand.append(float(spearman(coarse[None], fine[None])[0]))
     assert pair.agreement.rank_signed.mean == pytest.approx(np.mean(by_hand), abs=1e-12)
 
 

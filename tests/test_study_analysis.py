@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from hlx.alignment.model_maps import ModelMaps
 from hlx.errors import InputError
 from hlx.humans import HumanMap, HumanMaps
-from hlx.model_maps import ModelMaps
 from hlx.regions import Grid
 from hlx.study import Analysis, Benchmark, Study, StudyModel, analysis_text, analyze, read_study
 from hlx.study.columns import bounded, p_is

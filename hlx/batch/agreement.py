@@ -15,11 +15,11 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float64
 
+from hlx.alignment.inference import FEWEST_STIMULI, bca_interval
+from hlx.alignment.maps import cosine, spearman
 from hlx.batch.resampling import resample
 from hlx.batch.study_maps import StudyMap, grouped, pairs, settings
-from hlx.inference import FEWEST_STIMULI, bca_interval
 from hlx.regions import Grid
-from hlx.similarity import cosine, rank_correlation
 
 Common = Grid | Literal["coarser", "finest"]
 """The grid on which maps of two grids are compared; see `across_grids`."""
@@ -200,8 +200,8 @@ def _numbers(
     signed = bring(one), bring_other(other)
     return np.stack(
         [
-            rank_correlation(*magnitudes),
-            rank_correlation(*signed),
+            spearman(*magnitudes),
+            spearman(*signed),
             cosine(*magnitudes),
             cosine(*signed),
         ]

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from hlx.alignment.inference import FEWEST_STIMULI
+from hlx.alignment.inference.intervals import bootstrap_interval
+from hlx.alignment.maps import spearman
 from hlx.batch.agreement import RESAMPLES, Mean, mean_by, mean_over_stimuli, rounded
 from hlx.batch.study_maps import StudyMap, by_budget, grouped
 from hlx.bench.measures import covered, precision_at
 from hlx.estimators import Estimate
-from hlx.inference import FEWEST_STIMULI
-from hlx.inference.intervals import bootstrap_interval
-from hlx.similarity import rank_correlation
 
 LEVEL = 0.95
 """Nominal coverage of the intervals."""
@@ -151,7 +151,7 @@ def _numbers(m: StudyMap, exact: Float64[np.ndarray, " n"]) -> tuple[float, ...]
     return (
         float(np.sum((m.values - exact) ** 2)),
         float(np.sum(exact**2)),
-        float(rank_correlation(rounded(m.values[None]), rounded(exact[None]))[0]),
+        float(spearman(rounded(m.values[None]), rounded(exact[None]))[0]),
         float(precision_at(top(m.n_players), m.values, exact)),
         float(covered(estimate, exact, LEVEL)),
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from hlx.comparing import Comparison
+from hlx.alignment.compare import Comparison
 from hlx.report.numbers import coefficient, compared_with, interval, listed
 from hlx.report.tables import Summary, mean_of
 from hlx.study import Analysis
@@ -90,8 +90,8 @@ def _beside(names: Sequence[str], summary: Summary, comparisons: Mapping[str, Co
     one, said = comparisons[known[0]], []
     baselines = {name: mean_of(values) for name, values in one.measures["RC"].baselines.items()}
     whats = {
-        "centre": "a Gaussian in the centre of every image",
-        "other people": "the mean human map of all other stimuli",
+        "centre bias": "a Gaussian in the centre of every image",
+        "mean human map": "the mean human map of all other stimuli",
     }
     reached = [
         f"{what} reaches {coefficient(value)} ({_ranked(value, known, summary)})"
@@ -100,7 +100,7 @@ def _beside(names: Sequence[str], summary: Summary, comparisons: Mapping[str, Co
     ]
     if reached:
         said.append(f"Without a look at the image, {listed(reached)}.")
-    partial = {name: mean_of(comparisons[name].partial_rc.get("other people", EMPTY)) for name in known}
+    partial = {name: mean_of(comparisons[name].partial_rc.get("mean human map", EMPTY)) for name in known}
     left = {name: mean for name, mean in partial.items() if mean is not None}
     if left:
         said.append(f"With that mean human map held constant, mean partial RC is {_numbers(left)}.")

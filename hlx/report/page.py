@@ -12,7 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from hlx.comparing import Comparison, compare
+from hlx.alignment.compare import Comparison, compare
 from hlx.files import check_output, write_bytes
 from hlx.report.colours import LEVELS, colour_rules
 from hlx.report.corrections import corrections_section

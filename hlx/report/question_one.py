@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float64
 
-from hlx.comparing import Comparison
+from hlx.alignment.compare import Comparison
+from hlx.alignment.maps import MEASURES
 from hlx.report.distributions import Rung, null_histogram, rc_histogram, rc_ladder
 from hlx.report.numbers import UNDEFINED, coefficient, interval, number, probability, share_of_shuffles
 from hlx.report.parts import (
@@ -34,16 +35,15 @@ from hlx.report.tables import (
     text,
     whole,
 )
-from hlx.similarity import MEASURES
 from hlx.study import Analysis
 
 RC_DIGITS = 4
 """As many as the reference study prints."""
 
-BASELINES = ("uniform", "centre", "other people")
+BASELINES = ("uniform", "centre bias", "mean human map")
 
 CEILINGS = {
-    "leave-one-out": "the mean map of the other people as a model of each",
+    "leave-one-out": "the mean map of the other participants as a model of each",
     "split-half": "correlation of halves of the people, stepped up to all (Spearman and Brown)",
 }
 """Kinds of noise ceilings, and what they are."""
@@ -104,8 +104,8 @@ def beside(analysis: Analysis, summary: Summary, comparisons: Mapping[str, Compa
     ]
     parts = [
         paragraph(
-            "A similarity means little by itself. The centre is a Gaussian in the middle of every image; "
-            "other people is the mean human map of all other stimuli, so it knows where people tend to look "
+            "A similarity means little by itself. Centre bias is a Gaussian in the middle of every image; "
+            "the mean human map is that of all other stimuli, so it knows where people tend to look "
             "and nothing of this image; the ceiling is how well people predict each other on this image. One "
             "person's map is noisier than a mean of many, so that smooth maps may pass the ceiling of one."
         ),

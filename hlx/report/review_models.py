@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hlx.inference import SMALL_D
+from hlx.alignment.inference import SMALL_D
 from hlx.report.asked import BCA, ENDS, FOUR, Asked, asked_table, known_part, not_computed
 from hlx.report.numbers import MINUS, UNDEFINED, coefficient, number, probability
 from hlx.report.parts import Part, heading, paragraph, table_part

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from hlx.alignment.inference import FEWEST_STIMULI, Correlation, one_sample_t, spearman
 from hlx.counts import whole_number
 from hlx.errors import InputError
-from hlx.inference import FEWEST_STIMULI, Correlation, one_sample_t, spearman
 from hlx.score import NO_PHENOMENON
 from hlx.study.corrections import corrected, family
 from hlx.study.measuring import MeasuredModel, measure

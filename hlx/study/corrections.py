@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hlx.inference import Correlation, OneSampleTest, benjamini_hochberg, bonferroni, holm
+from hlx.alignment.inference import Correlation, OneSampleTest, benjamini_hochberg, bonferroni, holm
 from hlx.study.measuring import MeasuredModel
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from hlx.alignment.inference import FEWEST_STIMULI, PairingTest, pairing_test
+from hlx.alignment.maps import MEASURES, magnitude, spearman_matrix
 from hlx.errors import InputError
-from hlx.inference import FEWEST_STIMULI, PairingTest, pairing_test
-from hlx.similarity import MEASURES, magnitude, rank_correlation_matrix
 from hlx.study.study import Study, StudyModel
 from hlx.wording import stimuli_counted
 
@@ -56,7 +56,7 @@ def measure(
     """
     humans = human_values(study)
     maps = magnitude(model.phi(study.stimuli), kind)
-    matrix = rank_correlation_matrix(maps, humans)
+    matrix = spearman_matrix(maps, humans)
     rc = np.diag(matrix).copy()
     defined = ~np.isnan(rc)
     if defined.sum() < FEWEST_STIMULI:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hlx.inference import (
+from hlx.alignment.inference import (
     Correlation,
     Interval,
     OneSampleTest,

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from hlx.errors import InputError
-from hlx.inference import (
+from hlx.alignment.inference import (
     Friedman,
     PairedDifference,
     RepeatedMeasuresAnova,
@@ -24,6 +23,7 @@ from hlx.inference import (
     paired_equivalence,
     rm_anova,
 )
+from hlx.errors import InputError
 from hlx.study.model_summary import ends
 
 SINGLE = "a study of one model has no differences between models"

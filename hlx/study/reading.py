@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from hlx.alignment.inference import FEWEST_STIMULI
+from hlx.alignment.model_maps import ModelMaps, read_model_maps
 from hlx.errors import InputError
 from hlx.humans import HumanMaps, read_human_maps
-from hlx.inference import FEWEST_STIMULI
-from hlx.model_maps import ModelMaps, read_model_maps
 from hlx.stimuli import Stimulus, beside, read_stimuli
 from hlx.study.layout import StudyFiles, study_files
 from hlx.study.scores import own_benchmark, read_benchmarks, stimulus_scores
