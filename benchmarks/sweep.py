@@ -2,7 +2,7 @@
 
     python benchmarks/sweep.py [--parts speed memory waiting] [--stimuli 200] [--calls 20]
 
-- speed: units per second of `hlx study run` on embedded scenes by the four embedded models on three grids, at
+- speed: units per second of `hlx sweep run` on embedded scenes by the four embedded models on three grids, at
   64 to 172 evaluations a unit, from an empty folder and with nothing compiled, against as many calls of
   `hlx explain` as --calls asks for, spread evenly over the same units and run half before and half after; the
   loop's rate is that of one call after the other. Also the runner's overhead: the share of the run, once it

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from hlx.batch.merged import load_results
-from hlx.batch.rows import Row
-from hlx.batch.study_maps import grouped
-from hlx.batch.sweep import Sweep, compare
 from hlx.batch.sweep_findings import mean_of
 from hlx.batch.sweep_page import SweepPage, make_sweep_page, write_sweep_page
 from hlx.errors import OutputError
 from hlx.report.numbers import coefficient
-from tests.batch_studies import How, write_study
+from hlx.sweep.across_settings.settings_comparison import Sweep, compare
+from hlx.sweep.results.merged_file import load_results
+from hlx.sweep.results.rows import Row
+from hlx.sweep.results.sweep_maps import grouped
+from tests.support.merged_sweeps import How, write_study
 from tests.test_report import LOADING, Parsed
 
 HOWS = (How(), *(How("odd-gp", budget, seed, 4 / budget) for budget in (20, 40) for seed in (0, 1)))

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from hlx.batch.agreement import BackgroundAgreement, GridAgreement
-from hlx.batch.estimator_error import way_of
-from hlx.batch.study_maps import grouped
-from hlx.batch.sweep import Sweep
 from hlx.estimators import EXACT
 from hlx.report.numbers import coefficient, listed, percent
+from hlx.sweep.across_settings.agreement import BackgroundAgreement, GridAgreement
+from hlx.sweep.across_settings.estimator_error import way_of
+from hlx.sweep.across_settings.settings_comparison import Sweep
+from hlx.sweep.results.sweep_maps import grouped
 from hlx.wording import counted, stimuli_counted
 
 T = TypeVar("T")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from hlx.batch.sweep import Sweep
 from hlx.batch.sweep_findings import findings
 from hlx.batch.sweep_sections import (
     COMMON,
@@ -22,6 +21,7 @@ from hlx.files import check_output, write_bytes
 from hlx.report.colours import colour_rules
 from hlx.report.numbers import listed
 from hlx.report.templates import environment, packaged
+from hlx.sweep.across_settings.settings_comparison import Sweep
 from hlx.wording import counted, stimuli_counted
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from hlx.batch.agreement import GridAgreement
-from hlx.batch.estimator_error import EstimatorError
-from hlx.batch.study_maps import grouped
-from hlx.batch.sweep import Sweep
 from hlx.batch.sweep_figures import MANY_GRIDS, Curve, heat_map, log_plot
 from hlx.batch.sweep_findings import main_setting, of_main
 from hlx.batch.sweep_tables import background_table, cost_table, error_table, missing_table, settings_table
@@ -20,6 +16,10 @@ from hlx.report.parts import (
     paragraph,
     table_part,
 )
+from hlx.sweep.across_settings.agreement import GridAgreement
+from hlx.sweep.across_settings.estimator_error import EstimatorError
+from hlx.sweep.across_settings.settings_comparison import Sweep
+from hlx.sweep.results.sweep_maps import grouped
 from hlx.wording import counted
 
 COMMON = {

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from hlx.batch.agreement import Mean
-from hlx.batch.estimator_error import way_of
-from hlx.batch.study_maps import grouped
-from hlx.batch.sweep import Sweep
 from hlx.batch.sweep_findings import main_setting, mean_of, seconds
 from hlx.estimators import EXACT
 from hlx.report.numbers import coefficient, interval, number, percent
 from hlx.report.tables import Cell, Column, Table, digits, model_cell, plain, text, whole
+from hlx.sweep.across_settings.agreement import Mean
+from hlx.sweep.across_settings.estimator_error import way_of
+from hlx.sweep.across_settings.settings_comparison import Sweep
+from hlx.sweep.results.sweep_maps import grouped
 
 TWO = digits(coefficient, 2)
 

@@ -1,0 +1,218 @@
+"""The plan of a study: every unit that its file asks for, in an order that depends on the file alone."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from hlx.errors import HlxError, InputError
+from hlx.estimating import Request
+from hlx.models.load import identify
+from hlx.stimuli import gather_read, read_stimuli
+from hlx.sweep.config.problems import NAMED_PROBLEMS, Problems
+from hlx.sweep.config.sweep_file import StudyFile
+from hlx.sweep.plan.jobs import (
+    Asked,
+    Item,
+    PlannedImage,
+    PlannedModel,
+    RegionsOf,
+    Unit,
+    unit_id,
+    unit_identity,
+)
+from hlx.sweep.plan.planned_estimators import PlannedRequests
+from hlx.sweep.plan.planned_regions import Sides, planned_regions
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Units that the study file's limits leave out, of an estimator on some regions."""
+
+    estimator: str
+    regions: str
+    units: int
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What a study computes.
+
+    Attributes
+    ----------
+    stimuli : in the order of the files.
+    models : in the study file's order.
+    items : by model, image (in the order of its first stimulus), regions, background; the units of each by
+        stimulus, estimator, budget, seed. Stimuli with the same texts and image have units of the same id.
+    left_out : what the limits of estimators leave out.
+    """
+
+    study: StudyFile
+    stimuli: tuple[Asked, ...]
+    models: tuple[PlannedModel, ...]
+    items: tuple[Item, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def n_units(self) -> int:
+        """Units of all items; those of the same id count each."""
+        return sum(len(item.units) for item in self.items)
+
+    def rows(self) -> Iterator[tuple[PlannedModel, Item, Unit]]:
+        """Every unit with its model and item, in order."""
+        for item in self.items:
+            for unit in item.units:
+                yield self.models[item.model], item, unit
+
+
+def make_plan(study: StudyFile) -> Plan:
+    """Expand a study file; models are identified and images hashed, but nothing is loaded.
+
+    Raises
+    ------
+    InputError : all at once: stimuli that cannot be read, images, label maps and models that are not there,
+        label maps of a wrong size, what estimators cannot do; or that nothing is left to compute.
+    """
+    problems = Problems(study.path)
+    models, sides = _models(study, problems)
+    stimuli, by_image = _stimuli(study, problems)
+    images = _hashed(by_image, problems)
+    regions = planned_regions(study.regions, images, sides, problems)
+    requests = PlannedRequests(study.estimators)
+    for entry in study.regions:
+        if entry.grid is not None:  # also where no image was found
+            requests.add(entry.grid.n_players, entry.label)
+    groups = [(image, by_image[image.path], of_image) for image in images for of_image in regions[image.path]]
+    for _, _, of_image in groups:
+        requests.add(of_image.n_players, of_image.label)
+    requests.tell(problems)
+    problems.tell()
+    items = tuple(
+        _item(study, models, m, image, of_image, background, of_stimuli, requests.of(of_image.n_players))
+        for m in range(len(models))
+        for image, of_stimuli, of_image in groups
+        for background in study.backgrounds
+        if requests.of(of_image.n_players)
+    )
+    if not items:
+        raise InputError(f"{study.path}: fewest_players and most_players leave nothing to compute")
+    left_out: Counter[tuple[str, str]] = Counter()
+    for _, of_stimuli, of_image in groups:
+        for name, count in requests.left_out(of_image.n_players).items():
+            left_out[name, of_image.label] += count * len(of_stimuli) * len(models) * len(study.backgrounds)
+    told = tuple(LeftOut(name, label, count) for (name, label), count in left_out.items())
+    return Plan(study, stimuli, models, items, told)
+
+
+def _item(
+    study: StudyFile,
+    models: tuple[PlannedModel, ...],
+    model: int,
+    image: PlannedImage,
+    regions: RegionsOf,
+    background: str,
+    stimuli: list[Asked],
+    requests: tuple[Request, ...],
+) -> Item:
+    keep = study.keep_tables
+    units = tuple(
+        Unit(
+            unit_id(unit_identity(models[model], image, regions, background, one, request, keep)),
+            one,
+            request,
+        )
+        for one in stimuli
+        for request in requests
+    )
+    return Item(model, image, regions, background, keep, units)
+
+
+def _models(study: StudyFile, problems: Problems) -> tuple[tuple[PlannedModel, ...], Sides]:
+    """The models with their fingerprints, and the sides of their inputs."""
+    models: list[PlannedModel] = []
+    sides: Sides = {}
+    for entry in study.models:
+        try:
+            found = identify(entry.name, entry.revision, entry.engine, entry.detector)
+        except HlxError as error:
+            problems.add(f"model {entry.label}: {error}")
+            continue
+        model = PlannedModel(
+            entry.label,
+            entry.name,
+            entry.dtype,
+            found.engine,
+            found.fingerprint,
+            entry.device,
+            entry.detector,
+            entry.revision,
+            entry.batch_size,
+        )
+        for other in models:
+            if other.identity() == model.identity():
+                problems.add(
+                    f"model {model.label}: is the same as {other.label}, with the same dtype and engine; "
+                    "name it once"
+                )
+        models.append(model)
+        if found.side is not None:
+            sides.setdefault(found.side, entry.label)
+    return tuple(models), sides
+
+
+def _stimuli(study: StudyFile, problems: Problems) -> tuple[tuple[Asked, ...], dict[Path, list[Asked]]]:
+    """All stimuli, and those of each image that was found."""
+    folders = [folder for folder in study.images if os.path.isdir(folder)]
+    for folder in study.images:
+        if folder not in folders:
+            problems.add(f"images: there is no folder {folder}")
+    read = []
+    for file in study.stimuli:
+        try:
+            read.append((file, read_stimuli(file, validated=study.validated, resolve=False)))
+        except InputError as error:
+            problems.add(error)
+    try:
+        gathered = gather_read(read, folders)
+    except InputError as error:
+        problems.add(error)
+        return (), {}
+    if missing := gathered.missing:
+        count = "an image is" if len(missing) == 1 else f"{len(missing)} images are"
+        rest = f" and {len(missing) - NAMED_PROBLEMS} more" if len(missing) > NAMED_PROBLEMS else ""
+        places = ", ".join(["beside their stimulus files", *(f"in {folder}" for folder in folders)])
+        problems.add(f"{count} not {places}: {', '.join(missing[:NAMED_PROBLEMS])}{rest}")
+    stimuli = tuple(
+        Asked(str(stimulus.id), stimulus.caption, stimulus.foil, stimulus.phenomenon)
+        for stimulus in gathered.stimuli
+    )
+    by_image: dict[Path, list[Asked]] = {}
+    for stimulus, source in zip(stimuli, gathered.sources, strict=True):
+        if source is not None:
+            by_image.setdefault(source, []).append(stimulus)
+    return stimuli, by_image
+
+
+def _hashed(paths: Iterable[Path], problems: Problems) -> list[PlannedImage]:
+    """The images with the hashes of their files."""
+
+    def hashed(path: Path) -> PlannedImage | OSError:
+        try:
+            with open(path, "rb") as file:
+                return PlannedImage(path, hashlib.file_digest(file, "sha256").hexdigest())
+        except OSError as error:
+            return error
+
+    images = []
+    with ThreadPoolExecutor() as pool:
+        for image in pool.map(hashed, paths):
+            if isinstance(image, OSError):
+                problems.add(f"image {image.filename}: cannot be read: {image.strerror or image}")
+            else:
+                images.append(image)
+    return images
