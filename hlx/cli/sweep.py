@@ -1,4 +1,4 @@
-"""``hlx sweep``: batch studies, command by command."""
+"""``hlx sweep``: sweeps, command by command."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import click
 from hlx.cli import LazyCommands
 
 COMMANDS = {
-    "plan": "What a study file asks for, and what it takes; nothing runs.",
+    "plan": "What a sweep file asks for, and what it takes; nothing runs.",
     "run": "Compute what is missing; run again to go on.",
-    "resume": "Go on with a study: the same as run.",
+    "resume": "Go on with a sweep: the same as run.",
     "status": "What is done, what failed and why.",
     "merge": "All results in one file, checked, and what is missing.",
     "export": "Tables for hlx analyze and hlx report, or for statistics of your own.",
@@ -31,7 +31,7 @@ MODULES = {
 def sweep(ctx: click.Context) -> None:
     """Compute thousands of maps, in runs that can be killed, resumed and spread.
 
-    A study file says what: stimuli, models, regions, backgrounds, estimators (docs/studies.md).
+    A sweep file says what: stimuli, models, regions, backgrounds, estimators (docs/sweeps.md).
 
     \b
     Example:

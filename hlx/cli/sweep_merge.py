@@ -1,4 +1,4 @@
-"""``hlx sweep merge``: all shards of a study in one file."""
+"""``hlx sweep merge``: all shards of a sweep in one file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from hlx.cli.terminal import progress_bar
 
 if TYPE_CHECKING:
-    from hlx.sweep.results.merge import Merged
+    from hlx.sweep.results.merge import MergeResult
     from hlx.sweep.results.rows import Missing
 
 MOST_REASONS = 5
@@ -25,13 +25,13 @@ MOST_REASONS = 5
     "--out",
     type=click.Path(path_type=Path),
     metavar="MERGED.h5",
-    help="Where to; merged.h5 in the study's output folder by default, which is replaced.",
+    help="Where to; merged.h5 in the sweep's output folder by default, which is replaced.",
 )
 @click.option("--force", is_flag=True, help="Replace the file that --out names.")
 @click.option("--strict", is_flag=True, help="Write nothing unless all results are there.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def merge(file: Path, out: Path | None, force: bool, strict: bool, as_json: bool) -> int:
-    """Copy what the study FILE has computed into one file, checked, and say what is missing.
+    """Copy what the sweep FILE has computed into one file, checked, and say what is missing.
 
     The exit status is 1 if something is missing. The content hash depends on results and on what made them
     alone: two merges with the same hash hold the same numbers.
@@ -40,11 +40,11 @@ def merge(file: Path, out: Path | None, force: bool, strict: bool, as_json: bool
     Example:
       hlx sweep merge sweep.toml
     """
-    from hlx.sweep.config.sweep_file import read_study_file
-    from hlx.sweep.plan.expand import make_plan
+    from hlx.sweep.config.sweep_file import read_sweep_file
+    from hlx.sweep.plan.expand import plan_sweep
     from hlx.sweep.results.merge import merge as merge_shards
 
-    plan = make_plan(read_study_file(file))
+    plan = plan_sweep(read_sweep_file(file))
     with progress_bar("merging shards") as progress:
         merged = merge_shards(plan, out, force, strict, progress)
     for bad in merged.bad:
@@ -58,11 +58,11 @@ def merge(file: Path, out: Path | None, force: bool, strict: bool, as_json: bool
     return 1 if merged.missing else 0
 
 
-def _text(merged: Merged) -> str:
+def _text(merged: MergeResult) -> str:
     asked = merged.rows + sum(model.missing for model in merged.missing)
     lines = [f"{merged.rows:,} of {asked:,} results in {merged.path}", f"content hash {merged.content_hash}"]
     if merged.others:
-        lines.append(f"left out: {merged.others:,} results that the study file does not ask for")
+        lines.append(f"left out: {merged.others:,} results that the sweep file does not ask for")
     return "\n".join(lines)
 
 
@@ -79,7 +79,7 @@ def _missing_lines(missing: Missing) -> list[str]:
     return lines
 
 
-def _as_json(merged: Merged) -> dict[str, object]:
+def _as_json(merged: MergeResult) -> dict[str, object]:
     return {
         **asdict(merged),
         "path": str(merged.path),

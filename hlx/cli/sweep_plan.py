@@ -1,4 +1,4 @@
-"""``hlx sweep plan``: what a study file asks for, and what it takes."""
+"""``hlx sweep plan``: what a sweep file asks for, and what it takes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hlx.text_tables import text_table
 from hlx.wording import counted, stimuli_counted
 
 if TYPE_CHECKING:
-    from hlx.sweep.costs.totals import Costs, Line
+    from hlx.sweep.costs.totals import CostLine, Costs
     from hlx.sweep.plan.expand import Plan
     from hlx.sweep.results.shards import Scan
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--no-timing", is_flag=True, help="Load no model, and estimate no time.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def plan(file: Path, no_timing: bool, as_json: bool) -> None:
-    """Say what the study FILE asks for and what that takes; nothing is computed or written.
+    """Say what the sweep FILE asks for and what that takes; nothing is computed or written.
 
     Everything that is wrong, missing images and models too, is listed at once. Time is estimated from a few
     evaluations of each model on this machine; --no-timing leaves that out.
@@ -33,17 +33,19 @@ def plan(file: Path, no_timing: bool, as_json: bool) -> None:
     Example:
       hlx sweep plan sweep.toml
     """
-    from hlx.sweep.config.sweep_file import read_study_file
+    from hlx.sweep.config.sweep_file import read_sweep_file
     from hlx.sweep.costs.timing import measure
-    from hlx.sweep.costs.totals import check_disk, costs, work_of
-    from hlx.sweep.plan.expand import make_plan
+    from hlx.sweep.costs.totals import check_disk, costs, remaining_groups
+    from hlx.sweep.plan.expand import plan_sweep
     from hlx.sweep.results.shards import scan
 
-    planned = make_plan(read_study_file(file))
-    scanned = scan(planned.study.output, quarantine=False)
+    planned = plan_sweep(read_sweep_file(file))
+    scanned = scan(planned.sweep.output, quarantine=False)
     timings = {}
     if not no_timing:
-        timings = measure(planned.models, work_of(planned, scanned), lambda line: click.echo(line, err=True))
+        timings = measure(
+            planned.models, remaining_groups(planned, scanned), lambda line: click.echo(line, err=True)
+        )
     found = costs(planned, scanned, timings)
     click.echo(json.dumps(_as_json(planned, scanned, found)) if as_json else _text(planned, scanned, found))
     for label, reason in found.unknown.items():
@@ -55,18 +57,18 @@ def _text(plan: Plan, scanned: Scan, costs: Costs) -> str:
     from hlx.sweep.costs.totals import size_text
     from hlx.sweep.run.progress import duration
 
-    images = len({item.image.path for item in plan.items})
+    images = len({group.image.path for group in plan.groups})
     parts = [
         f"{stimuli_counted(len(plan.stimuli))} of {counted(images, 'image')}, "
-        f"{counted(len(plan.models), 'model')}, backgrounds {', '.join(plan.study.backgrounds)}",
+        f"{counted(len(plan.models), 'model')}, backgrounds {', '.join(plan.sweep.backgrounds)}",
         "",
         _table(costs.lines),
         "",
-        f"units        {costs.units:,}, {costs.done:,} of them done",
-        f"evaluations  {_number(costs.evaluations, costs.at_most)} to do, in {counted(costs.items, 'item')}: "
-        "what estimators share is evaluated once",
+        f"jobs         {costs.jobs:,}, {costs.done:,} of them done",
+        f"evaluations  {_number(costs.evaluations, costs.at_most)} to do, in "
+        f"{counted(costs.groups, 'image group')}: what estimators share is evaluated once",
     ]
-    if costs.items and costs.seconds is not None:
+    if costs.groups and costs.seconds is not None:
         starting = f", and {duration(costs.starting)} of loading and compiling" if costs.starting else ""
         about = "at least" if costs.at_least else "about"
         parts.append(f"time         {about} {duration(costs.seconds)} on this machine{starting}")
@@ -74,25 +76,25 @@ def _text(plan: Plan, scanned: Scan, costs: Costs) -> str:
         parts.append("             (what large budgets of costly estimators take to solve is not in it)")
     how = "as the shards have it" if costs.disk.measured else "assumed"
     parts.append(
-        f"disk         about {size_text(costs.disk.needed)} needed in {plan.study.output}, "
+        f"disk         about {size_text(costs.disk.needed)} needed in {plan.sweep.output}, "
         f"{size_text(costs.disk.free)} free ({costs.disk.record:,} bytes a record, {how})"
     )
     if scanned.bad:
         parts.append(f"bad shards   {len(scanned.bad):,}, which a run sets aside and computes again")
     if plan.left_out:
-        left = sum(each.units for each in plan.left_out)
-        parts.append(f"left out     {counted(left, 'unit')} by fewest_players and most_players:")
+        left = sum(each.jobs for each in plan.left_out)
+        parts.append(f"left out     {counted(left, 'job')} by fewest_players and most_players:")
         parts += [f"             {name}: {text}" for name, text in _left_out(plan)]
     return "\n".join(parts)
 
 
-def _table(lines: Sequence[Line]) -> str:
+def _table(lines: Sequence[CostLine]) -> str:
     names = [
         ("model", "regions", "estimator"),
         *((line.model, line.regions, line.estimator) for line in lines),
     ]
     widths = [max(map(len, column)) for column in zip(*names, strict=True)]
-    cells = [("units", "done", "evaluations", "time"), *map(_cells, lines)]
+    cells = [("jobs", "done", "evaluations", "time"), *map(_cells, lines)]
     return text_table(
         [
             ("  ".join(part.ljust(width) for part, width in zip(name, widths, strict=True)), *of_line)
@@ -101,12 +103,12 @@ def _table(lines: Sequence[Line]) -> str:
     )
 
 
-def _cells(line: Line) -> tuple[str, str, str, str]:
+def _cells(line: CostLine) -> tuple[str, str, str, str]:
     from hlx.sweep.run.progress import duration
 
     longer = ">= " if line.at_least else ""
     return (
-        f"{line.units:,}",
+        f"{line.jobs:,}",
         f"{line.done:,}",
         _number(line.evaluations, line.at_most),
         "-" if line.seconds is None else longer + duration(line.seconds),
@@ -117,7 +119,7 @@ def _left_out(plan: Plan) -> list[tuple[str, str]]:
     """Each estimator with the regions that it is left out of."""
     by_name: dict[str, list[str]] = {}
     for each in plan.left_out:
-        by_name.setdefault(each.estimator, []).append(f"{each.regions} ({each.units:,})")
+        by_name.setdefault(each.estimator, []).append(f"{each.regions} ({each.jobs:,})")
     return [(name, ", ".join(regions)) for name, regions in by_name.items()]
 
 
@@ -127,13 +129,13 @@ def _number(count: int, at_most: bool) -> str:
 
 def _as_json(plan: Plan, scanned: Scan, costs: Costs) -> dict[str, Any]:
     return {
-        "study": str(plan.study.path),
-        "output": str(plan.study.output),
+        "sweep": str(plan.sweep.path),
+        "output": str(plan.sweep.output),
         "stimuli": len(plan.stimuli),
         "models": [asdict(model) for model in plan.models],
-        "units": costs.units,
+        "jobs": costs.jobs,
         "done": costs.done,
-        "items": costs.items,
+        "groups": costs.groups,
         "evaluations": costs.evaluations,
         "at_most": costs.at_most,
         "seconds": costs.seconds,

@@ -1,4 +1,4 @@
-"""``hlx sweep export`` and ``hlx sweep report``: what a study found, as tables and as a page."""
+"""``hlx sweep export`` and ``hlx sweep report``: what a sweep found, as tables and as a page."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from hlx.cli.terminal import progress_bar
 
 if TYPE_CHECKING:
     from hlx.sweep.across_settings.agreement import Common
-    from hlx.sweep.results.merged_file import StudyResults
+    from hlx.sweep.results.merged_file import SweepResults
 
 _FILE = click.Path(path_type=Path)
 SUFFIXES = (".h5", ".hdf5")
-"""Of merged files; any other is a study file."""
+"""Of merged files; any other is a sweep file."""
 
 
 @click.command()
@@ -51,9 +51,9 @@ def export(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Write the maps of a study as CSV files in the layout of the reference study.
+    """Write the maps of a sweep as CSV files in the layout of the reference study.
 
-    FILE is a study file, or what `hlx sweep merge` wrote. One combination of regions, background, estimator,
+    FILE is a sweep file, or what `hlx sweep merge` wrote. One combination of regions, background, estimator,
     budget and seed goes into DIR, several into a folder each in DIR, named like 4x4-blur-odd-gp-172-seed0. A
     folder holds stimuli.csv, of each model shapley_LABEL.csv and scores_stimuli_LABEL.csv, and maps.csv: all
     values with their standard errors, one to a line.
@@ -63,12 +63,12 @@ def export(
       hlx sweep export sweep.toml --regions 4x4 --estimator exact --humans humans.h5 --out study/
       hlx analyze study/
     """
-    from hlx.sweep.results.csv_export import Choice
+    from hlx.sweep.results.csv_export import MapFilter
     from hlx.sweep.results.csv_export import export as write
 
     with _results(file) as results:
         folder = results.path.parent / "export" if out is None else out
-        choice = Choice(regions, background, estimator, budget, seed)
+        choice = MapFilter(regions, background, estimator, budget, seed)
         written = write(results, folder, choice, humans, force)
         content_hash = results.content_hash
     notes = dict.fromkeys(f"{one.folder}: {note}" for one in written for note in one.notes)
@@ -92,16 +92,16 @@ def export(
     default="coarser",
     show_default=True,
     metavar="GRID",
-    help="Where maps of two grids are compared: coarser (of the two), finest (of the study), or ROWSxCOLS.",
+    help="Where maps of two grids are compared: coarser (of the two), finest (of the sweep), or ROWSxCOLS.",
 )
 @click.option("--title", metavar="TEXT", help="Of the page.  [default: names the models]")
 @click.option("--force", is_flag=True, help="Replace a file that exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: every number of the page.")
 def report(file: Path, out: Path | None, common: str, title: str | None, force: bool, as_json: bool) -> None:
-    """Show what a study found as one page: how maps agree across patch grids and backgrounds, how far
+    """Show what a sweep found as one page: how maps agree across patch grids and backgrounds, how far
     estimators are from exact values, what maps cost, and what is missing.
 
-    FILE is a study file, or what `hlx sweep merge` wrote. The page is a single file that loads nothing; the
+    FILE is a sweep file, or what `hlx sweep merge` wrote. The page is a single file that loads nothing; the
     same results make the same bytes. Prints what was found in a few sentences.
 
     \b
@@ -113,12 +113,12 @@ def report(file: Path, out: Path | None, common: str, title: str | None, force: 
         check_outputs({"--out": (out, (".html",))}, [file], force)
     from hlx.batch.sweep_page import write_sweep_page
     from hlx.study.columns import wrapped
-    from hlx.sweep.across_settings.settings_comparison import compare
+    from hlx.sweep.across_settings.settings_comparison import compare_settings
 
     with _results(file) as results:
         page = results.path.parent / "sweep.html" if out is None else out
         check_outputs({"--out": (page, (".html",))}, [results.path], force)
-        sweep = compare(results, where)
+        sweep = compare_settings(results, where)
     written = write_sweep_page(page, sweep, title=title, force=force)
     if as_json:
         record = {"report": str(page), "findings": list(written.findings), **sweep.as_dict()}
@@ -136,8 +136,8 @@ def _common(text: str) -> Common:
 
 
 @contextmanager
-def _results(file: Path) -> Iterator[StudyResults]:
-    """The results of a merged file; of a study file after merging what has been computed since."""
+def _results(file: Path) -> Iterator[SweepResults]:
+    """The results of a merged file; of a sweep file after merging what has been computed since."""
     from hlx.sweep.results.merged_file import load_results
 
     path = file if file.suffix.lower() in SUFFIXES else _merged(file)
@@ -149,16 +149,16 @@ def _results(file: Path) -> Iterator[StudyResults]:
 
 
 def _merged(file: Path) -> Path:
-    """The merged file of a study file, made anew where it is missing or not that of what is there now."""
-    from hlx.sweep.config.sweep_file import read_study_file
-    from hlx.sweep.plan.expand import make_plan
+    """The merged file of a sweep file, made anew where it is missing or not that of what is there now."""
+    from hlx.sweep.config.sweep_file import read_sweep_file
+    from hlx.sweep.plan.expand import plan_sweep
     from hlx.sweep.results.merge import MERGED, merge
     from hlx.sweep.results.shards import scan
     from hlx.sweep.results.status import merged_state
 
-    plan = make_plan(read_study_file(file))
-    if merged_state(plan, scan(plan.study.output, quarantine=False)) == "up to date":
-        return plan.study.output / MERGED
+    plan = plan_sweep(read_sweep_file(file))
+    if merged_state(plan, scan(plan.sweep.output, quarantine=False)) == "up to date":
+        return plan.sweep.output / MERGED
     with progress_bar("merging shards") as progress:
         merged = merge(plan, progress=progress)
     for bad in merged.bad:

@@ -1,4 +1,4 @@
-"""``hlx sweep run``, ``resume`` and ``status``: computing what a study asks for, and how far that is."""
+"""``hlx sweep run``, ``resume`` and ``status``: computing what a sweep asks for, and how far that is."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from hlx.wording import counted
 
 if TYPE_CHECKING:
     from hlx.sweep.plan.expand import Plan
-    from hlx.sweep.results.failures import Failed
+    from hlx.sweep.results.failures import FailedJobs
     from hlx.sweep.results.status import Status
-    from hlx.sweep.run.executor import Crew
+    from hlx.sweep.run.executor import Executor
     from hlx.sweep.run.run_summary import RunSummary
 
 SHOWN = 20
@@ -36,13 +36,13 @@ _FILE = click.Path(path_type=Path)
     default="auto",
     show_default=True,
     metavar="auto|cpu|cuda[:N]|tpu",
-    help="What models run on; auto: what the study file says, or all devices of the best kind.",
+    help="What models run on; auto: what the sweep file says, or all devices of the best kind.",
 )
 @click.option("--ray", metavar="ADDRESS|local", help="Spread over a Ray cluster, or over a local one.")
 @click.option(
     "--ray-actors", type=int, metavar="N", help="Models at work at once; one per device by default."
 )
-@click.option("--wait", is_flag=True, help="Wait for another run of this study, instead of refusing.")
+@click.option("--wait", is_flag=True, help="Wait for another run of this sweep, instead of refusing.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 def run(
@@ -55,7 +55,7 @@ def run(
     quiet: bool,
     as_json: bool,
 ) -> int:
-    """Compute what is missing of the study FILE; run again to go on after whatever ended it.
+    """Compute what is missing of the sweep FILE; run again to go on after whatever ended it.
 
     What is done is kept every few seconds. Ctrl-C finishes what was begun; a second one ends at once. Exit
     statuses: 0 all done, 1 some failed (tried again by the next run), 2 refused, 130 or 143 interrupted.
@@ -67,25 +67,25 @@ def run(
       hlx sweep run sweep.toml --ray auto
     """
     from hlx.sweep.config.compilation_cache import keep_compiled
-    from hlx.sweep.config.sweep_file import read_study_file
+    from hlx.sweep.config.sweep_file import read_sweep_file
     from hlx.sweep.costs.totals import check_disk
-    from hlx.sweep.plan.expand import make_plan
-    from hlx.sweep.run.loop import parse_shard, run_study
+    from hlx.sweep.plan.expand import plan_sweep
+    from hlx.sweep.run.loop import parse_shard, run_plan
     from hlx.sweep.run.progress import progress_for
     from hlx.sweep.run.signals import EndedAtOnce
 
     part = None if shard is None else parse_shard(shard)
     if ray is None and ray_actors is not None:
         raise InputError("--ray-actors is of --ray: leave it out")
-    plan = make_plan(read_study_file(file))
+    plan = plan_sweep(read_sweep_file(file))
     check_disk(plan)
-    if plan.study.compilation_cache is not None:
-        keep_compiled(plan.study.compilation_cache)
-    crew = _crew(plan, device, ray, ray_actors)
+    if plan.sweep.compilation_cache is not None:
+        keep_compiled(plan.sweep.compilation_cache)
+    executor = _executor(plan, device, ray, ray_actors)
     if not quiet:
         click.echo(_told(plan, part), err=True)
     try:
-        summary = run_study(plan, crew, part, progress_for(quiet), wait)
+        summary = run_plan(plan, executor, part, progress_for(quiet), wait)
     except EndedAtOnce as ended:
         click.echo(f"ended at once; what is written is kept: {_again(file, shard)}", err=True)
         sys.stdout.flush()
@@ -100,7 +100,7 @@ def run(
     if summary.exit_status >= 128:
         click.echo(f"interrupted; go on with: {_again(file, shard)}", err=True)
     elif summary.failed:
-        click.echo(f"failed units are tried again by: {_again(file, shard)}", err=True)
+        click.echo(f"failed jobs are tried again by: {_again(file, shard)}", err=True)
     return summary.exit_status
 
 
@@ -111,7 +111,7 @@ resume = run
 @click.argument("file", type=_FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with all failures.")
 def status(file: Path, as_json: bool) -> None:
-    """Say what of the study FILE is done, what failed and why, and whether a run is at it.
+    """Say what of the sweep FILE is done, what failed and why, and whether a run is at it.
 
     Every shard is checked; nothing is changed.
 
@@ -119,33 +119,33 @@ def status(file: Path, as_json: bool) -> None:
     Example:
       hlx sweep status sweep.toml
     """
-    from hlx.sweep.config.sweep_file import read_study_file
-    from hlx.sweep.plan.expand import make_plan
+    from hlx.sweep.config.sweep_file import read_sweep_file
+    from hlx.sweep.plan.expand import plan_sweep
     from hlx.sweep.results.status import status_of
 
-    found = status_of(make_plan(read_study_file(file)))
+    found = status_of(plan_sweep(read_sweep_file(file)))
     click.echo(json.dumps(_status_json(found)) if as_json else _status_text(found))
     if not as_json:
         _list_failures(found.failed)
 
 
-def _crew(plan: Plan, device: str, ray: str | None, actors: int | None) -> Callable[[], Crew]:
+def _executor(plan: Plan, device: str, ray: str | None, actors: int | None) -> Callable[[], Executor]:
     if ray is None:
-        from hlx.sweep.run.local_executor import LocalCrew
+        from hlx.sweep.run.local_executor import LocalExecutor
 
-        return lambda: LocalCrew(plan, device)
-    from hlx.sweep.run.ray_executor import RayCrew
+        return lambda: LocalExecutor(plan, device)
+    from hlx.sweep.run.ray_executor import RayExecutor
 
-    return lambda: RayCrew(plan.models, ray, device, actors, plan.study.compilation_cache)
+    return lambda: RayExecutor(plan.models, ray, device, actors, plan.sweep.compilation_cache)
 
 
 def _told(plan: Plan, part: tuple[int, int] | None) -> str:
-    images = len({item.image.path for item in plan.items})
-    regions = len({item.regions.label for item in plan.items})
-    asked = f"{counted(plan.n_units, 'unit')} of {counted(len(plan.models), 'model')}"
+    images = len({group.image.path for group in plan.groups})
+    regions = len({group.regions.label for group in plan.groups})
+    asked = f"{counted(plan.n_jobs, 'job')} of {counted(len(plan.models), 'model')}"
     seen = f"{counted(images, 'image')} and {counted(regions, 'kind')} of regions"
     share = "" if part is None else f"; part {part[0]} of {part[1]} of them"
-    return f"{asked}, {seen}, into {plan.study.output}{share}"
+    return f"{asked}, {seen}, into {plan.sweep.output}{share}"
 
 
 def _again(file: Path, shard: str | None) -> str:
@@ -154,37 +154,37 @@ def _again(file: Path, shard: str | None) -> str:
 
 def _text(plan: Plan, summary: RunSummary) -> str:
     lines = [
-        f"{counted(summary.done, 'unit')} done, {summary.before:,} were before, {summary.failures:,} failed, "
-        f"{summary.left:,} left, in {plan.study.output}"
+        f"{counted(summary.done, 'job')} done, {summary.before:,} were before, {summary.failures:,} failed, "
+        f"{summary.left:,} left, in {plan.sweep.output}"
     ]
     if summary.seconds:
         lines.append(
-            f"{summary.seconds:.1f} s, {summary.rate:.3g} units/s on {counted(summary.devices, 'device')}: "
+            f"{summary.seconds:.1f} s, {summary.rate:.3g} jobs/s on {counted(summary.devices, 'device')}: "
             f"waiting for images {summary.waiting_share:.1%} of the time, not computing "
             f"{summary.overhead_share:.1%}"
         )
     return "\n".join(lines)
 
 
-def _list_failures(failed: Sequence[Failed]) -> None:
+def _list_failures(failed: Sequence[FailedJobs]) -> None:
     if failed:
-        click.echo(f"{counted(sum(each.units for each in failed), 'unit')} failed:", err=True)
+        click.echo(f"{counted(sum(each.jobs for each in failed), 'job')} failed:", err=True)
     for each in failed[:SHOWN]:
         where = f"{each.model}, {each.image}, {each.regions}, {each.background}"
-        click.echo(f"  {where}, {counted(each.units, 'unit')}: {each.reason}", err=True)
+        click.echo(f"  {where}, {counted(each.jobs, 'job')}: {each.reason}", err=True)
     if len(failed) > SHOWN:
         click.echo(f"  ... and {len(failed) - SHOWN:,} more; --json has them all", err=True)
 
 
 def _as_json(plan: Plan, summary: RunSummary) -> dict[str, object]:
     return {
-        "output": str(plan.study.output),
+        "output": str(plan.sweep.output),
         "before": summary.before,
         "done": summary.done,
         "failed": summary.failures,
         "left": summary.left,
         "seconds": round(summary.seconds, 3),
-        "units_per_second": summary.rate,
+        "jobs_per_second": summary.rate,
         "devices": summary.devices,
         "waiting_share": summary.waiting_share,
         "overhead_share": summary.overhead_share,

@@ -1,4 +1,4 @@
-"""Small items of batch studies on the embedded scenes, for tests."""
+"""Small groups of sweeps on the embedded scenes, for tests."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from hlx.regions import Grid
 from hlx.scenes import iterate_stimuli
 from hlx.stimuli import Stimulus
 from hlx.sweep.plan.jobs import (
-    Asked,
-    Item,
+    ImageGroup,
+    Job,
     PlannedImage,
     PlannedModel,
-    RegionsOf,
-    Unit,
-    unit_id,
-    unit_identity,
+    PlannedRegions,
+    PlannedStimulus,
+    job_id,
+    job_identity,
 )
 
 
@@ -54,21 +54,21 @@ def request(name: str = "leverage", budget: int | None = 40, seed: int = 0) -> R
     return Request(get_estimator(name), budget, seed)
 
 
-def item_of(
+def group_of(
     model: PlannedModel,
     image: PlannedImage,
-    stimuli: Sequence[Asked],
+    stimuli: Sequence[PlannedStimulus],
     requests: Sequence[Request],
     grid: Grid | None = None,
     keep_tables: bool = False,
     background: str = "blur",
-) -> Item:
+) -> ImageGroup:
     """All stimuli of one image by all requests."""
     grid = Grid(3, 3) if grid is None else grid
-    regions = RegionsOf(str(grid), grid.n_players, grid)
-    units = tuple(
-        Unit(unit_id(unit_identity(model, image, regions, background, one, asked, keep_tables)), one, asked)
+    regions = PlannedRegions(str(grid), grid.n_players, grid)
+    jobs = tuple(
+        Job(job_id(job_identity(model, image, regions, background, one, asked, keep_tables)), one, asked)
         for one in stimuli
         for asked in requests
     )
-    return Item(0, image, regions, background, keep_tables, units)
+    return ImageGroup(0, image, regions, background, keep_tables, jobs)

@@ -1,4 +1,4 @@
-"""Random results of units and small plans around them, without a model."""
+"""Random results of jobs and small plans around them, without a model."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from hlx.estimating import Request
 from hlx.estimators import EXACT
 from hlx.regions import Grid
 from hlx.sweep.plan.jobs import (
-    Asked,
-    Item,
+    ImageGroup,
+    Job,
     PlannedImage,
     PlannedModel,
-    RegionsOf,
-    Unit,
-    unit_id,
-    unit_identity,
+    PlannedRegions,
+    PlannedStimulus,
+    job_id,
+    job_identity,
 )
-from hlx.sweep.results.job_results import UnitResult
+from hlx.sweep.results.job_results import JobResult
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
 @dataclass(frozen=True)
-class SmallStudy:
-    """What merging asks of a study file."""
+class SmallSweep:
+    """What merging asks of a sweep file."""
 
     output: Path
 
@@ -38,54 +38,54 @@ class SmallStudy:
 class SmallPlan:
     """What merging asks of a plan."""
 
-    study: SmallStudy
+    sweep: SmallSweep
     models: tuple[PlannedModel, ...]
-    items: tuple[Item, ...]
+    groups: tuple[ImageGroup, ...]
 
-    def units(self) -> list[Unit]:
-        """All units, in order."""
-        return [unit for item in self.items for unit in item.units]
+    def jobs(self) -> list[Job]:
+        """All jobs, in order."""
+        return [job for group in self.groups for job in group.jobs]
 
 
 def small_plan(
     output: Path, images: int = 3, captions: int = 2, models: int = 2, keep: bool = True
 ) -> SmallPlan:
-    """Units of some models, images and captions, on 1x2 regions."""
+    """Jobs of some models, images and captions, on 1x2 regions."""
     planned = tuple(
         PlannedModel(f"model {m}", f"name-{m}", "float32", "jax", _hash("model", m)) for m in range(models)
     )
-    request, regions = Request(EXACT), RegionsOf("1x2", 2, grid=Grid(1, 2))
-    items = []
+    request, regions = Request(EXACT), PlannedRegions("1x2", 2, grid=Grid(1, 2))
+    groups = []
     for m, model in enumerate(planned):
         for i in range(images):
             image = PlannedImage(Path(f"{i}.png"), _hash("image", i))
-            asked = [Asked(f"s{i}-{c}", f"caption {c}", None) for c in range(captions)]
-            ids = [unit_id(unit_identity(model, image, regions, "blur", one, request, keep)) for one in asked]
-            units = tuple(Unit(name, one, request) for name, one in zip(ids, asked, strict=True))
-            items.append(Item(m, image, regions, "blur", keep, units))
-    return SmallPlan(SmallStudy(output), planned, tuple(items))
+            asked = [PlannedStimulus(f"s{i}-{c}", f"caption {c}", None) for c in range(captions)]
+            ids = [job_id(job_identity(model, image, regions, "blur", one, request, keep)) for one in asked]
+            jobs = tuple(Job(name, one, request) for name, one in zip(ids, asked, strict=True))
+            groups.append(ImageGroup(m, image, regions, "blur", keep, jobs))
+    return SmallPlan(SmallSweep(output), planned, tuple(groups))
 
 
 def results_of(
     plan: SmallPlan, host: str = "here", device: str = "1 x cpu", table: int = 4
-) -> list[UnitResult]:
-    """A result for every unit, the same whenever it is asked for but for the time."""
+) -> list[JobResult]:
+    """A result for every job, the same whenever it is asked for but for the time."""
     made = []
-    for item in plan.items:
-        for unit in item.units:
-            identity = unit_identity(
-                plan.models[item.model],
-                item.image,
-                item.regions,
-                item.background,
-                unit.stimulus,
-                unit.request,
-                item.keep_tables,
+    for group in plan.groups:
+        for job in group.jobs:
+            identity = job_identity(
+                plan.models[group.model],
+                group.image,
+                group.regions,
+                group.background,
+                job.stimulus,
+                job.request,
+                group.keep_tables,
             )
-            draw = np.random.default_rng(int(unit.id[:8], 16))
+            draw = np.random.default_rng(int(job.id[:8], 16))
             made.append(
-                UnitResult(
-                    unit=unit.id,
+                JobResult(
+                    job=job.id,
                     values=draw.normal(size=2),
                     standard_error=None,
                     table=draw.random(table, np.float32),
@@ -97,19 +97,19 @@ def results_of(
 
 
 @st.composite
-def unit_results(draw: st.DrawFn, most: int = 5) -> list[UnitResult]:
-    """Results of distinct units, with and without standard errors and tables."""
+def job_results(draw: st.DrawFn, most: int = 5) -> list[JobResult]:
+    """Results of distinct jobs, with and without standard errors and tables."""
     seeds = draw(st.lists(st.integers(0, 2**20), min_size=1, max_size=most, unique=True))
     return [_result(draw, seed) for seed in seeds]
 
 
-def _result(draw: st.DrawFn, seed: int) -> UnitResult:
+def _result(draw: st.DrawFn, seed: int) -> JobResult:
     random, n = np.random.default_rng(seed), draw(st.integers(1, 6))
     identity = {"caption": draw(TEXTS), "seed": seed, "tolerance": draw(st.none() | st.floats(1e-9, 1))}
     values = random.normal(size=n)
     values[0] = draw(st.floats(width=64))
-    return UnitResult(
-        unit=unit_id(identity),
+    return JobResult(
+        job=job_id(identity),
         values=values,
         standard_error=random.random(n) if draw(st.booleans()) else None,
         table=random.random(1 << n, np.float32) if draw(st.booleans()) else None,
@@ -123,9 +123,9 @@ def _result(draw: st.DrawFn, seed: int) -> UnitResult:
     )
 
 
-def assert_same(one: UnitResult, other: UnitResult) -> None:
+def assert_same(one: JobResult, other: JobResult) -> None:
     """Field by field, bit for bit."""
-    assert (one.unit, one.record, one.spent) == (other.unit, other.record, other.spent)
+    assert (one.job, one.record, one.spent) == (other.job, other.record, other.spent)
     for name in ("values", "standard_error", "table"):
         a, b = getattr(one, name), getattr(other, name)
         assert (a is None) == (b is None), name
@@ -134,8 +134,8 @@ def assert_same(one: UnitResult, other: UnitResult) -> None:
     assert one.content() == other.content()
 
 
-def differing(result: UnitResult) -> UnitResult:
-    """Another result of the same unit, such as another device gives."""
+def differing(result: JobResult) -> JobResult:
+    """Another result of the same job, such as another device gives."""
     return replace(
         result,
         values=np.nextafter(result.values, np.inf),

@@ -1,4 +1,4 @@
-"""A merged study made up for tests: maps of known agreement, written and read as a real one is."""
+"""A merged sweep made up for tests: maps of known agreement, written and read as a real one is."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from hlx.estimators import ESTIMATORS
 from hlx.regions import Grid
 from hlx.sealed import writing
 from hlx.sweep.across_settings.resampling import resample
-from hlx.sweep.plan.jobs import unit_id
-from hlx.sweep.results.job_results import FLAT, UnitResult, columns_of, content_hash_of
+from hlx.sweep.plan.jobs import job_id
+from hlx.sweep.results.job_results import FLAT, JobResult, columns_of, content_hash_of
 from hlx.sweep.results.merged_file import KIND
 from hlx.sweep.results.rows import Row
 
@@ -30,7 +30,7 @@ Values = Callable[[str, str, Grid, str], np.ndarray]
 
 @dataclass(frozen=True)
 class How:
-    """An estimator of a made-up study, and how far off it is."""
+    """An estimator of a made-up sweep, and how far off it is."""
 
     estimator: str = "exact"
     budget: int | str | None = None
@@ -48,7 +48,7 @@ def additive(model: str, stimulus: str, grid: Grid, background: str) -> np.ndarr
 
 
 def made_row(model: str, stimulus: str, grid: str, background: str, how: How, n: int, **changes: Any) -> Row:
-    unit = {
+    job = {
         "model": model,
         "stimulus": stimulus,
         "regions": {"kind": "grid", "rows": Grid.parse(grid).rows, "cols": Grid.parse(grid).cols},
@@ -68,12 +68,12 @@ def made_row(model: str, stimulus: str, grid: str, background: str, how: How, n:
         "budget": how.budget_of(n),
         "seed": how.seed,
         "tolerance": None,
-        "unit": unit_id(unit),
+        "job": job_id(job),
     }
     return Row(**(row | changes))
 
 
-def write_study(
+def write_sweep(
     path: Path,
     *,
     models: Sequence[str] = ("CLIP", "FLAVA"),
@@ -102,8 +102,8 @@ def write_study(
             lacking.append({**asdict(row), "reason": reason if isinstance(reason, str) else None})
             continue
         rows.append(asdict(row))
-        results[row.unit] = _result(row, grid, how, values(model, stimulus, grid, background))
-    ordered = [results[unit] for unit in sorted(results)]
+        results[row.job] = _result(row, grid, how, values(model, stimulus, grid, background))
+    ordered = [results[job] for job in sorted(results)]
     described = [
         {"label": model, "name": f"org/{model}", "revision": None, "dtype": "float32"}
         | {"engine": "jax", "fingerprint": hashlib.sha256(model.encode()).hexdigest()}
@@ -119,13 +119,13 @@ def write_study(
     return path
 
 
-def _result(row: Row, grid: Grid, how: How, exact: np.ndarray) -> UnitResult:
-    rng = np.random.default_rng([how.seed, int(row.unit[:8], 16)])
+def _result(row: Row, grid: Grid, how: How, exact: np.ndarray) -> JobResult:
+    rng = np.random.default_rng([how.seed, int(row.job[:8], 16)])
     off = how.noise * rng.normal(size=len(exact))
     sampled = how.noise > 0
     values = exact + off
-    return UnitResult(
-        unit=row.unit,
+    return JobResult(
+        job=row.job,
         values=values,
         standard_error=np.full(len(exact), how.noise) if sampled else None,
         table=None,
@@ -139,7 +139,7 @@ def _result(row: Row, grid: Grid, how: How, exact: np.ndarray) -> UnitResult:
             "n_evaluations": row.budget or 2**grid.n_players,
             "degrees_of_freedom": None,
             "score_caption": 20.0 + float(exact.sum()),
-            "unit": "logits",
+            "job": "logits",
             "batch_size": 64,
             "versions": VERSIONS,
         },

@@ -1,4 +1,4 @@
-"""Small study files of random images, and their plans."""
+"""Small sweep files of random images, and their plans."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hlx.sweep.config.sweep_file import read_study_file
-from hlx.sweep.plan.expand import Plan, make_plan
+from hlx.sweep.config.sweep_file import read_sweep_file
+from hlx.sweep.plan.expand import Plan, plan_sweep
 
 Row = tuple[str, str, str, str]
 ROWS: tuple[Row, ...] = (
@@ -34,8 +34,8 @@ model = hlx.CallableModel(score, side=12)
 """A model that takes no time to load."""
 
 
-def write_study(folder: Path, rows: Sequence[Row] = ROWS, **keys: object) -> Path:
-    """A study of random images, all keys of which are as given or small."""
+def write_sweep(folder: Path, rows: Sequence[Row] = ROWS, **keys: object) -> Path:
+    """A sweep of random images, all keys of which are as given or small."""
     folder.mkdir(exist_ok=True)
     for name in {row[0] for row in rows}:
         seed = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)
@@ -46,8 +46,8 @@ def write_study(folder: Path, rows: Sequence[Row] = ROWS, **keys: object) -> Pat
     (folder / "fast.py").write_text(FAST)
     known = {"stimuli": ["stimuli.csv"], "models": ["clip-scenes"], "regions": ["2x2"], "output": "out"}
     text = "".join(f"{key} = {toml(value)}\n" for key, value in {**known, **keys}.items())
-    (folder / "study.toml").write_text(text)
-    return folder / "study.toml"
+    (folder / "sweep.toml").write_text(text)
+    return folder / "sweep.toml"
 
 
 def toml(value: object) -> str:
@@ -58,5 +58,5 @@ def toml(value: object) -> str:
 
 
 def plan_of(folder: Path, rows: Sequence[Row] = ROWS, **keys: object) -> Plan:
-    """The plan of such a study."""
-    return make_plan(read_study_file(write_study(folder, rows, **keys)))
+    """The plan of such a sweep."""
+    return plan_sweep(read_sweep_file(write_sweep(folder, rows, **keys)))

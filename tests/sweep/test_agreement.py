@@ -14,14 +14,14 @@ from hlx.sweep.across_settings.agreement import across_backgrounds, across_grids
 from hlx.sweep.across_settings.estimator_error import costs, estimator_errors
 from hlx.sweep.results.merged_file import load_results
 from hlx.sweep.results.rows import Row
-from hlx.sweep.results.sweep_maps import BEST, StudyMap, best, pairs, read_maps, settings
-from tests.support.merged_sweeps import FINE, How, additive, write_study
+from hlx.sweep.results.sweep_maps import BEST, SweepMap, best, pairs, read_maps, settings
+from tests.support.merged_sweeps import FINE, How, additive, write_sweep
 
 SAMPLED = (How("odd-gp", 64, 0, 0.2), How("odd-gp", 64, 1, 0.2), How("odd-gp", "8n", 0, 0.1))
 
 
-def maps_of(folder: Path, **options: object) -> list[StudyMap]:
-    with load_results(write_study(folder / "merged.h5", **options)) as results:  # type: ignore[arg-type]
+def maps_of(folder: Path, **options: object) -> list[SweepMap]:
+    with load_results(write_sweep(folder / "merged.h5", **options)) as results:  # type: ignore[arg-type]
         return read_maps(results)
 
 
@@ -250,7 +250,7 @@ def test_costs_count_what_was_computed_once(tmp_path: Path) -> None:
     maps = maps_of(tmp_path, models=("CLIP",), grids=("2x2", "3x3"), stimuli=4)
     twice = costs([*maps, *maps])
     assert twice == costs(maps)
-    assert [(cost.regions, cost.units, cost.evaluations) for cost in twice] == [
+    assert [(cost.regions, cost.jobs, cost.evaluations) for cost in twice] == [
         ("2x2", 4, 16),
         ("3x3", 4, 512),
     ]

@@ -1,4 +1,4 @@
-"""What a study will take: evaluations, seconds and disk, against what it then takes."""
+"""What a sweep will take: evaluations, seconds and disk, against what it then takes."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ MIXES = [
 @pytest.mark.parametrize("estimators", MIXES)
 def test_evaluations_are_those_that_are_made(tmp_path: Path, estimators: list[object]) -> None:
     plan = plan_of(tmp_path, rows=ROWS[:1], models=["fast.py:model"], regions=["3x3"], estimators=estimators)
-    [item], asked = plan.items, set()
+    [group], asked = plan.groups, set()
     loaded = load_planned(plan.models[0])
-    prepared = Preparer().prepare(loaded, plan.models[0], item)
+    prepared = Preparer().prepare(loaded, plan.models[0], group)
     values, sweep = prepared.masked.values, prepared.masked.sweep
 
     def seen(rows: np.ndarray, *rest: object) -> np.ndarray:
@@ -50,8 +50,8 @@ def test_evaluations_are_those_that_are_made(tmp_path: Path, estimators: list[ob
     prepared.masked.values, prepared.masked.sweep = seen, swept  # type: ignore[method-assign, assignment]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a tolerance that is not reached is no matter here
-        _, failures = compute(loaded, plan.models[0], item, prepared)
-    counts = EvaluationCounts().of(item)
+        _, failures = compute(loaded, plan.models[0], group, prepared)
+    counts = EvaluationCounts().of(group)
     total = sum(count.evaluations for count in counts.values())
     assert not failures
     if "tolerance" in str(estimators):
@@ -71,15 +71,15 @@ def test_costs_add_up_and_leave_out_what_is_done(tmp_path: Path) -> None:
     )
     timings = {0: Timing({4: Rate(0.1, 1.0, 0.0), 6: Rate(0.3, 1.0, 0.0)}, 5.0, 2.0)}
     before = costs(plan, NOTHING, timings)
-    assert before.units == plan.n_units == 12 and before.done == 0 and before.items == 4
+    assert before.jobs == plan.n_jobs == 12 and before.done == 0 and before.groups == 4
     assert before.evaluations == 2 * 16 + 2 * 64 and not before.at_most
     assert before.seconds == pytest.approx(2 * 16 * 0.1 + 2 * 64 * 0.3 + 12 * 1.0)
     assert before.starting == pytest.approx(5 + 2 * 2)
-    loaded, item = load_planned(plan.models[0]), plan.items[0]
-    results, _ = compute(loaded, plan.models[0], item, Preparer().prepare(loaded, plan.models[0], item))
-    write_shard(plan.study.output, results)
-    after = costs(plan, scan(plan.study.output), timings)
-    assert (after.done, after.items) == (4, 3)
+    loaded, group = load_planned(plan.models[0]), plan.groups[0]
+    results, _ = compute(loaded, plan.models[0], group, Preparer().prepare(loaded, plan.models[0], group))
+    write_shard(plan.sweep.output, results)
+    after = costs(plan, scan(plan.sweep.output), timings)
+    assert (after.done, after.groups) == (4, 3)
     assert after.evaluations == before.evaluations - 16
     assert after.disk.measured and not before.disk.measured
     assert after.disk.record > RECORD_BYTES  # one shard has little to share its overhead among
@@ -90,9 +90,9 @@ def test_costs_add_up_and_leave_out_what_is_done(tmp_path: Path) -> None:
 def test_the_disk_that_is_assumed_is_about_that_which_is_used(tmp_path: Path) -> None:
     rows = [("a.png", f"caption {i}", f"foil {i}", str(i)) for i in range(40)]
     plan = plan_of(tmp_path, rows=rows, models=["fast.py:model"], regions=["3x3"], keep_tables=True)
-    loaded, [item] = load_planned(plan.models[0]), plan.items
-    results, _ = compute(loaded, plan.models[0], item, Preparer().prepare(loaded, plan.models[0], item))
-    shard = write_shard(plan.study.output, results).stat().st_size
+    loaded, [group] = load_planned(plan.models[0]), plan.groups
+    results, _ = compute(loaded, plan.models[0], group, Preparer().prepare(loaded, plan.models[0], group))
+    shard = write_shard(plan.sweep.output, results).stat().st_size
     # Shard and merged file hold the same, the latter with the rows.
     needed = disk_of(plan, NOTHING).needed
     assert 2 * shard * 0.8 < needed < 2 * shard * 1.4
@@ -104,7 +104,7 @@ def test_too_small_a_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(
         "shutil.disk_usage", lambda path: SimpleNamespace(free=2_000) if path == tmp_path else None
     )
-    with pytest.raises(InputError, match=r"study.toml: needs about \S+ kB more .*, where 2.0 kB are free"):
+    with pytest.raises(InputError, match=r"sweep.toml: needs about \S+ kB more .*, where 2.0 kB are free"):
         check_disk(plan)
 
 
@@ -123,18 +123,18 @@ def test_models_are_timed_or_say_why_not(tmp_path: Path) -> None:
         estimators=["exact", {"name": "odd-gp", "budgets": [14]}],
     )
     told: list[str] = []
-    found = measure(plan.models, plan.items, told.append)
+    found = measure(plan.models, plan.groups, told.append)
     timing, reason = found[0], found[1]
     assert isinstance(timing, Timing) and set(timing.rates) == {4, 9}
-    assert 0 < timing.rate(6).evaluation < 1 and timing.rate(6).unit >= 0 <= timing.compiling
+    assert 0 < timing.rate(6).evaluation < 1 and timing.rate(6).job >= 0 <= timing.compiling
     assert isinstance(reason, str) and "weights" in reason
     assert told == ["timing fast:model", "timing mine:score"]
     # A run passes over an image that is broken, and so does the timing.
-    first = plan.items[0].image
+    first = plan.groups[0].image
     first.path.write_bytes(first.path.read_bytes()[:100])
     content = hashlib.sha256(first.path.read_bytes()).hexdigest()
     broken = [
-        replace(item, image=replace(first, sha256=content)) if item.image == first else item
-        for item in plan.items
+        replace(group, image=replace(first, sha256=content)) if group.image == first else group
+        for group in plan.groups
     ]
     assert isinstance(measure(plan.models, broken)[0], Timing)

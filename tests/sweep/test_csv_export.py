@@ -20,18 +20,18 @@ from hlx.regions import Grid
 from hlx.report import make_page
 from hlx.study import analyze, read_study
 from hlx.study.scores import stimulus_scores
-from hlx.sweep.results.csv_export import Choice, export
+from hlx.sweep.results.csv_export import MapFilter, export
 from hlx.sweep.results.export_folder import unlike
 from hlx.sweep.results.merged_file import load_results
-from tests.support.merged_sweeps import How, additive, write_study
+from tests.support.merged_sweeps import How, additive, write_sweep
 
 SAMPLED = (How("odd-gp", 64, 0, 0.2), How("odd-gp", 64, 1, 0.2))
 
 
 def exported(
-    folder: Path, choice: Choice | None = None, humans: Path | None = None, **options: object
+    folder: Path, choice: MapFilter | None = None, humans: Path | None = None, **options: object
 ) -> list:
-    path = write_study(folder / "merged.h5", **options)  # type: ignore[arg-type]
+    path = write_sweep(folder / "merged.h5", **options)  # type: ignore[arg-type]
     with load_results(path) as results:
         return export(results, folder / "out", choice, humans)
 
@@ -64,7 +64,7 @@ def test_one_way_of_making_maps_goes_into_the_folder_itself(tmp_path: Path) -> N
 
 
 def test_long_form_holds_every_region_with_its_standard_error(tmp_path: Path) -> None:
-    exported(tmp_path, Choice(seed=1), models=("CLIP",), grids=("2x3",), hows=SAMPLED, stimuli=2)
+    exported(tmp_path, MapFilter(seed=1), models=("CLIP",), grids=("2x3",), hows=SAMPLED, stimuli=2)
     rows = rows_of(tmp_path / "out" / "maps.csv")
     assert len(rows) == 2 * 6 and {row["seed"] for row in rows} == {"1"}
     assert [(row["row"], row["col"]) for row in rows[:6]] == [(str(r), str(c)) for r in "01" for c in "012"]
@@ -76,17 +76,22 @@ def test_long_form_holds_every_region_with_its_standard_error(tmp_path: Path) ->
 def test_several_ways_get_a_folder_each_and_filters_choose(tmp_path: Path) -> None:
     options = {"backgrounds": ("blur", "mean"), "hows": (How(), *SAMPLED), "grids": ("2x2", "3x3")}
     found = exported(tmp_path, **options)
-    assert [one.folder.name for one in found if one.way.regions == "2x2"] == [
+    assert [one.folder.name for one in found if one.conditions.regions == "2x2"] == [
         f"2x2-{background}-{how}"
         for background in ("blur", "mean")
         for how in ("exact", "odd-gp-64-seed0", "odd-gp-64-seed1")
     ]
     assert len(found) == 12
     with load_results(tmp_path / "merged.h5") as results:
-        choice = Choice("3x3", "mean", "odd-gp", 64, 1)
+        choice = MapFilter("3x3", "mean", "odd-gp", 64, 1)
         [one] = export(results, tmp_path / "one", choice)
-        assert one.folder == tmp_path / "one" and one.way.seed == 1
-        for wrong in (Choice("5x5"), Choice(background="black"), Choice(estimator="owen"), Choice(budget=65)):
+        assert one.folder == tmp_path / "one" and one.conditions.seed == 1
+        for wrong in (
+            MapFilter("5x5"),
+            MapFilter(background="black"),
+            MapFilter(estimator="owen"),
+            MapFilter(budget=65),
+        ):
             with pytest.raises(InputError, match="there are"):
                 export(results, tmp_path / "none", wrong)
         assert not (tmp_path / "none").exists()
@@ -106,7 +111,7 @@ def test_names_of_files_are_made_unlike(names: list[str]) -> None:
 
 
 def test_nothing_that_would_be_analysed_with_the_maps_is_left_beside_them(tmp_path: Path) -> None:
-    path = write_study(tmp_path / "merged.h5", grids=("2x2",), models=("CLIP",))
+    path = write_sweep(tmp_path / "merged.h5", grids=("2x2",), models=("CLIP",))
     out = tmp_path / "out"
     with load_results(path) as results:
         export(results, out)
@@ -135,7 +140,7 @@ def test_stimuli_without_foils_have_maps_and_no_scores(tmp_path: Path) -> None:
 def test_existing_files_are_kept_unless_forced_and_maps_are_not_mixed(tmp_path: Path) -> None:
     exported(tmp_path, grids=("2x2",), models=("CLIP", "FLAVA"))
     before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
-    path = write_study(tmp_path / "other.h5", grids=("2x2",), models=("CLIP",), stimuli=3)
+    path = write_sweep(tmp_path / "other.h5", grids=("2x2",), models=("CLIP",), stimuli=3)
     with load_results(path) as results:
         with pytest.raises(OutputError, match="exists; --force"):
             export(results, tmp_path / "out")
@@ -170,18 +175,18 @@ def test_an_export_with_human_maps_is_a_study(tmp_path: Path) -> None:
     image = tmp_path / "picture.png"
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(image)
     options = {"stimuli": 12, "grids": ("4x4", "2x2"), "image": str(image)}
-    found = exported(tmp_path, Choice(), humans, **options)
+    found = exported(tmp_path, MapFilter(), humans, **options)
     assert [("humans.h5" in one.files) for one in found] == [True, False]
-    study = read_study(found[0].folder)
-    assert [model.name for model in study.models] == ["CLIP", "FLAVA"]
-    assert study.humans.simulated and set(study.images) == set(study.stimuli)
-    page = make_page(analyze(study, shuffles=20))
-    assert page.stimuli == len(study.stimuli) >= 3 and page.images == 1
+    sweep = read_study(found[0].folder)
+    assert [model.name for model in sweep.models] == ["CLIP", "FLAVA"]
+    assert sweep.humans.simulated and set(sweep.images) == set(sweep.stimuli)
+    page = make_page(analyze(sweep, shuffles=20))
+    assert page.stimuli == len(sweep.stimuli) >= 3 and page.images == 1
 
 
-def test_human_maps_of_no_grid_of_the_study_are_refused(tmp_path: Path) -> None:
+def test_human_maps_of_no_grid_of_the_sweep_are_refused(tmp_path: Path) -> None:
     humans = tmp_path / "human_maps.csv"
     humans.write_text("stimulus,r0c0,r0c1,r0c2\ns0,0.2,0.3,0.5\n")
-    with pytest.raises(InputError, match="1x3 grid, but the study's regions are 2x2"):
+    with pytest.raises(InputError, match="1x3 grid, but the sweep's regions are 2x2"):
         exported(tmp_path, None, humans, grids=("2x2",))
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""Studies in real processes that are killed, interrupted, disturbed and shared: the results are the same."""
+"""Sweeps in real processes that are killed, interrupted, disturbed and shared: the results are the same."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessServer]:
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of images, a stimulus file that lists them, and two models that take little time."""
-    folder = tmp_path_factory.mktemp("study")
+    folder = tmp_path_factory.mktemp("sweep")
     rows = ["id,image,caption,foil"]
     for i, scene in enumerate(islice(iterate_stimuli(0, ("existence",)), IMAGES)):
         Image.fromarray(np.asarray(scene.image)).save(folder / f"scene{i}.png")
@@ -75,10 +75,10 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def study(
+def sweep(
     folder: Path, name: str, models: tuple[str, ...] = ("one", "two"), output: str | Path = "", **more: str
 ) -> Path:
-    """A study file of its own output folder."""
+    """A sweep file of its own output folder."""
     functions = [f'{{name = "{folder / model}.py:score", label = "{model}"}}' for model in models]
     own = [f'"{model}"' for model in models if model.endswith("scenes")]
     lines = {
@@ -103,15 +103,15 @@ def merged(server: ProcessServer, file: Path) -> str:
 
 @pytest.fixture(scope="module")
 def undisturbed(server: ProcessServer, scenes: Path) -> str:
-    """The content hash of a study that nothing happened to."""
-    file = study(scenes, "undisturbed")
+    """The content hash of a sweep that nothing happened to."""
+    file = sweep(scenes, "undisturbed")
     ended = server.run("sweep", "run", file, "--json")
     assert ended.status == 0 and ended.json()["done"] == UNITS, ended
     return merged(server, file)
 
 
 def resumed(server: ProcessServer, file: Path, *options: str) -> str:
-    """Go on with a study; the hash of its results, and no trace of what was begun."""
+    """Go on with a sweep; the hash of its results, and no trace of what was begun."""
     ended = server.run("sweep", "resume", file, "--json", *options)
     assert ended.status == 0, ended
     found = ended.json()
@@ -126,7 +126,7 @@ def resumed(server: ProcessServer, file: Path, *options: str) -> str:
 def test_a_run_that_is_killed_goes_on(
     server: ProcessServer, scenes: Path, undisturbed: str, kill: str, count: int
 ) -> None:
-    file = study(scenes, f"killed-{kill}-{count}")
+    file = sweep(scenes, f"killed-{kill}-{count}")
     killed = server.run("sweep", "run", file, kill=kill, count=count)
     assert killed.status == -signal.SIGKILL, killed
     assert resumed(server, file) == undisturbed
@@ -136,7 +136,7 @@ def test_a_run_that_is_killed_goes_on(
 def test_a_merge_that_is_killed_is_made_again(
     server: ProcessServer, scenes: Path, undisturbed: str, kill: str, count: int
 ) -> None:
-    file = study(scenes, "killed-merge")
+    file = sweep(scenes, "killed-merge")
     server.run("sweep", "run", file)
     before = (scenes / "killed-merge" / "merged.h5").exists()
     killed = server.run("sweep", "merge", file, kill=kill, count=count)
@@ -149,8 +149,8 @@ def test_a_merge_that_is_killed_is_made_again(
 @pytest.mark.parametrize("number", range(20))
 def test_an_embedded_model_killed_at_random(server: ProcessServer, scenes: Path, number: int) -> None:
     draw = random.Random()
-    whole = study(scenes, "whole-embedded", ("clip-scenes", "siglip-scenes"))
-    file = study(scenes, f"embedded-{number}", ("clip-scenes", "siglip-scenes"))
+    whole = sweep(scenes, "whole-embedded", ("clip-scenes", "siglip-scenes"))
+    file = sweep(scenes, f"embedded-{number}", ("clip-scenes", "siglip-scenes"))
     start = time.monotonic()
     if not (scenes / "whole-embedded" / "merged.h5").exists():
         assert server.run("sweep", "run", whole).status == 0
@@ -168,8 +168,8 @@ def test_an_embedded_model_killed_at_random(server: ProcessServer, scenes: Path,
 
 def test_an_embedded_model_killed_between_shards(server: ProcessServer, scenes: Path) -> None:
     more = {"regions": '["2x2"]', "compilation_cache": "true"}
-    whole = study(scenes, "whole", ("clip-scenes",), **more)
-    file = study(scenes, "between", ("clip-scenes",), **more)
+    whole = sweep(scenes, "whole", ("clip-scenes",), **more)
+    file = sweep(scenes, "between", ("clip-scenes",), **more)
     assert server.run("sweep", "run", whole).status == 0
     assert any((server.folder / "hlx" / "compiled").iterdir())
     killed = server.run("sweep", "run", file, kill=REPLACED, count=2)
@@ -180,7 +180,7 @@ def test_an_embedded_model_killed_between_shards(server: ProcessServer, scenes: 
 
 
 def test_two_halves_are_the_whole(server: ProcessServer, scenes: Path, undisturbed: str) -> None:
-    file = study(scenes, "halves")
+    file = sweep(scenes, "halves")
     halves = [server.start("sweep", "run", file, "--shard", f"{i}/2", "--json") for i in (1, 2)]
     ended = [half.wait() for half in halves]
     assert [each.status for each in ended] == [0, 0], ended
@@ -192,7 +192,7 @@ def test_two_halves_are_the_whole(server: ProcessServer, scenes: Path, undisturb
 def test_a_damaged_shard_is_set_aside_and_made_again(
     server: ProcessServer, scenes: Path, undisturbed: str, damage: str
 ) -> None:
-    file = study(scenes, f"damaged-{damage}")
+    file = sweep(scenes, f"damaged-{damage}")
     assert server.run("sweep", "run", file).status == 0
     shard = sorted((scenes / file.stem / "shards").glob("*.h5"))[0]
     content = bytearray(shard.read_bytes())
@@ -209,10 +209,10 @@ def test_a_damaged_shard_is_set_aside_and_made_again(
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_finishes_the_unit_in_flight(
+def test_a_signal_finishes_the_job_in_flight(
     server: ProcessServer, scenes: Path, number: signal.Signals, status: int
 ) -> None:
-    file = study(scenes, f"signalled-{status}", ("slow",))
+    file = sweep(scenes, f"signalled-{status}", ("slow",))
     running = server.start("sweep", "run", file, "--json")
     begun(scenes / file.stem)
     running.send(number)
@@ -228,7 +228,7 @@ def test_a_signal_finishes_the_unit_in_flight(
 
 
 def test_a_second_signal_ends_at_once(server: ProcessServer, scenes: Path) -> None:
-    file = study(scenes, "at-once", ("endless",))
+    file = sweep(scenes, "at-once", ("endless",))
     running = server.start("sweep", "run", file)
     patiently((scenes / "begun").exists)
     running.send(signal.SIGINT)
@@ -244,7 +244,7 @@ def test_a_second_signal_ends_at_once(server: ProcessServer, scenes: Path) -> No
 def test_the_second_of_two_runs_refuses_or_waits(
     server: ProcessServer, scenes: Path, undisturbed: str
 ) -> None:
-    file = study(scenes, "two-runs", ("slow",))
+    file = sweep(scenes, "two-runs", ("slow",))
     first = server.start("sweep", "run", file, "--json")
     begun(scenes / file.stem)
     second = server.run("sweep", "run", file)
@@ -264,13 +264,13 @@ def test_what_fails_is_told_and_does_not_stop_the_rest(server: ProcessServer, sc
     bad.write_bytes(b"no image at all")
     rows = (scenes / "stimuli.csv").read_text() + "bad,bad.png,a caption,a foil\n"
     (scenes / "with-bad.csv").write_text(rows)
-    file = study(scenes, "failing", ("nan", "one"), stimuli='["with-bad.csv"]')
+    file = sweep(scenes, "failing", ("nan", "one"), stimuli='["with-bad.csv"]')
     ended = server.run("sweep", "run", file, "--json")
     found = ended.json()
     per_model = (IMAGES + 1) * 4
     assert ended.status == 1 and found["done"] == IMAGES * 4 and found["failed"] == per_model + 4, ended
     listed = [line for line in ended.err.splitlines() if line.startswith("  ")]
-    assert len(listed) == len(found["failures"]) and f"{per_model + 4} units failed:" in ended.err
+    assert len(listed) == len(found["failures"]) and f"{per_model + 4} jobs failed:" in ended.err
     reasons = {(each["model"], Path(each["image"]).name): each["reason"] for each in found["failures"]}
     assert "bad.png" in reasons["one", "bad.png"] and "NaN or infinite" in reasons["nan", "scene0.png"]
     state = server.run("sweep", "status", file).out
@@ -281,7 +281,7 @@ def test_what_fails_is_told_and_does_not_stop_the_rest(server: ProcessServer, sc
 
 
 def test_a_full_disk_leaves_what_is_written(server: ProcessServer, scenes: Path, tiny_disk: Path) -> None:
-    file = study(scenes, "full", ("slow",), output=tiny_disk / "out")
+    file = sweep(scenes, "full", ("slow",), output=tiny_disk / "out")
     running = server.start("sweep", "run", file)
     begun(tiny_disk / "out")
     # What was planned for fitted: somebody else fills the disk meanwhile.
@@ -299,12 +299,12 @@ def test_a_full_disk_leaves_what_is_written(server: ProcessServer, scenes: Path,
 
 
 def test_a_process_as_users_start_it(scenes: Path, server: ProcessServer, undisturbed: str) -> None:
-    file = study(scenes, "plain")
+    file = sweep(scenes, "plain")
     command = [sys.executable, "-c", "from hlx.cli import main; main()", "sweep", "run", str(file)]
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 0, ended
-    assert f"{UNITS} units done, 0 were before, 0 failed, 0 left" in ended.stdout
-    assert "waiting for images" in ended.stdout and f"{UNITS} of {UNITS} units done" in ended.stderr
+    assert f"{UNITS} jobs done, 0 were before, 0 failed, 0 left" in ended.stdout
+    assert "waiting for images" in ended.stdout and f"{UNITS} of {UNITS} jobs done" in ended.stderr
     assert resumed(server, file) == undisturbed
 
 

@@ -1,4 +1,4 @@
-"""The local devices as a crew: the same bits on each, prepared ahead, compiled once, whatever fails."""
+"""The local devices as an executor: the same bits on each, prepared ahead, compiled once, whatever fails."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ import pytest
 
 from hlx.errors import ModelError
 from hlx.regions import Grid
-from hlx.sweep.plan.jobs import Asked, Item, PlannedModel
+from hlx.sweep.plan.jobs import ImageGroup, PlannedModel, PlannedStimulus
 from hlx.sweep.results.job_results import content_hash_of
 from hlx.sweep.run import local_executor as local_crew
 from hlx.sweep.run.computing import compute
 from hlx.sweep.run.executor import Done
-from hlx.sweep.run.local_executor import LocalCrew
+from hlx.sweep.run.local_executor import LocalExecutor
 from hlx.sweep.run.preparing import Preparer, devices_of
-from tests.support.image_groups import item_of, planned_image, planned_model, request, scene_images
-from tests.support.job_results import SmallPlan, SmallStudy
+from tests.support.image_groups import group_of, planned_image, planned_model, request, scene_images
+from tests.support.job_results import SmallPlan, SmallSweep
 from tests.waiting import PATIENCE
 
-ASKED = [Asked("a", "there is a red circle", "there is a blue square"), Asked("b", "a square", None)]
+ASKED = [
+    PlannedStimulus("a", "there is a red circle", "there is a blue square"),
+    PlannedStimulus("b", "a square", None),
+]
 GRIDS = (Grid(2, 2), Grid(2, 3))
 
 
@@ -61,41 +64,41 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def plan_of(
     models: Sequence[PlannedModel], images: Sequence[Path], grids: Sequence[Grid] = GRIDS
 ) -> SmallPlan:
-    items = [
-        replace(item_of(model, planned_image(image), ASKED, [request("exact", None)], grid), model=number)
+    groups = [
+        replace(group_of(model, planned_image(image), ASKED, [request("exact", None)], grid), model=number)
         for number, model in enumerate(models)
         for image in images
         for grid in grids
     ]
-    return SmallPlan(SmallStudy(Path("nowhere")), tuple(models), tuple(items))
+    return SmallPlan(SmallSweep(Path("nowhere")), tuple(models), tuple(groups))
 
 
 def computed(
     plan: SmallPlan,
     device: str | None = "cpu:0",
-    items: Sequence[Item] | None = None,
+    groups: Sequence[ImageGroup] | None = None,
     tell: Callable[[Done], object] = lambda done: None,
 ) -> list[Done]:
-    crew = LocalCrew(plan, device)  # type: ignore[arg-type]
+    executor = LocalExecutor(plan, device)  # type: ignore[arg-type]
     try:
-        for item in plan.items if items is None else items:
-            crew.submit(item)
+        for group in plan.groups if groups is None else groups:
+            executor.submit(group)
         found = []
-        while len(found) < len(plan.items if items is None else items):
-            done = crew.next(60.0)
-            assert done is not None, "nothing is heard of an item"
+        while len(found) < len(plan.groups if groups is None else groups):
+            done = executor.next(60.0)
+            assert done is not None, "nothing is heard of an image group"
             found.append(done)
             tell(done)
-        assert crew.next(0.0) is None and crew.stop() == 0
+        assert executor.next(0.0) is None and executor.stop() == 0
     finally:
-        crew.close()
+        executor.close()
     assert not [each.name for each in threading.enumerate() if each.name.startswith(("prepare", "compute"))]
     return found
 
 
 def hashes(found: Sequence[Done]) -> dict[str, str]:
     assert all(not done.failures for done in found)
-    return {done.item.id: content_hash_of(result.content() for result in done.results) for done in found}
+    return {done.group.id: content_hash_of(result.content() for result in done.results) for done in found}
 
 
 def test_two_devices_find_the_same_bits_as_one(clip: PlannedModel, images: list[Path]) -> None:
@@ -103,7 +106,7 @@ def test_two_devices_find_the_same_bits_as_one(clip: PlannedModel, images: list[
     assert len(devices_of(clip)) == 2
     one, both = computed(plan), computed(plan, None)
     assert hashes(one) == hashes(both) and len(hashes(one)) == 2
-    assert [done.item.id for done in one] == [item.id for item in plan.items]
+    assert [done.group.id for done in one] == [group.id for group in plan.groups]
     assert all(done.seconds > 0 and done.waited >= 0 for done in one)
 
 
@@ -138,21 +141,21 @@ def test_what_cannot_be_loaded_read_or_computed_fails_alone(
         loads.append(model.label)
         return load(model, devices)
 
-    def failing(loaded: Any, model: PlannedModel, item: Item, prepared: Any) -> Any:
-        if item.image.path == images[1]:
+    def failing(loaded: Any, model: PlannedModel, group: ImageGroup, prepared: Any) -> Any:
+        if group.image.path == images[1]:
             raise MemoryError("no room\nat all")
-        if item.image.path == images[2]:
+        if group.image.path == images[2]:
             raise SystemExit
-        return compute(loaded, model, item, prepared)
+        return compute(loaded, model, group, prepared)
 
     monkeypatch.setattr(local_crew, "load_planned", counting)
     monkeypatch.setattr(local_crew, "compute", failing)
     reasons: dict[tuple[int, str], set[str]] = {}
     for done in computed(plan):
         told = [failure.reason for failure in done.failures] or [""]
-        reasons.setdefault((done.item.model, done.item.image.path.name), set()).update(told)
-        units = {unit for failure in done.failures for unit in failure.units}
-        assert units | {result.unit for result in done.results} == {unit.id for unit in done.item.units}
+        reasons.setdefault((done.group.model, done.group.image.path.name), set()).update(told)
+        jobs = {job for failure in done.failures for job in failure.jobs}
+        assert jobs | {result.job for result in done.results} == {job.id for job in done.group.jobs}
     assert loads == ["missing", "one"]
     assert all("nowhere" in reason for (model, _), told in reasons.items() if model == 0 for reason in told)
     assert reasons[1, images[0].name] == {""} and "changed since" in reasons[1, "gone.png"].pop()
@@ -188,7 +191,7 @@ def test_a_model_that_does_not_fit_beside_the_last_is_loaded_after_it(
 ) -> None:
     refused = refused_while_computing(monkeypatch, local_crew, "load_planned")
     plan = plan_of(models, images[:1])
-    found = computed(plan, items=[plan.items[0], plan.items[-1]])
+    found = computed(plan, groups=[plan.groups[0], plan.groups[-1]])
     assert len(hashes(found)) == 2 and [model.label for model, _ in refused] == ["two"]
 
 
@@ -200,7 +203,7 @@ def test_an_image_that_does_not_fit_beside_others_is_prepared_after_them(
     assert refused and len(hashes(found)) == len(found)
 
 
-def test_a_model_that_waits_for_room_does_not_keep_a_crew_from_stopping(
+def test_a_model_that_waits_for_room_does_not_keep_an_executor_from_stopping(
     models: list[PlannedModel], images: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     computing, refused, go_on = threading.Event(), threading.Event(), threading.Event()
@@ -221,15 +224,15 @@ def test_a_model_that_waits_for_room_does_not_keep_a_crew_from_stopping(
     monkeypatch.setattr(local_crew, "compute", slow)
     monkeypatch.setattr(local_crew, "AHEAD", 4)
     plan = plan_of(models, images[:2])
-    crew = local_crew.LocalCrew(plan, "cpu")
-    for worker in crew._workers:
-        worker._ahead = 4  # as after items that were short
-    first = [item for item in plan.items if item.model == 0][:3]
-    for item in (*first, plan.items[-1]):
-        crew.submit(item)
+    executor = local_crew.LocalExecutor(plan, "cpu")
+    for worker in executor._workers:
+        worker._ahead = 4  # as after groups that were short
+    first = [group for group in plan.groups if group.model == 0][:3]
+    for group in (*first, plan.groups[-1]):
+        executor.submit(group)
     assert computing.wait(PATIENCE) and refused.wait(PATIENCE)
-    assert crew.stop() >= 1
-    closing = threading.Thread(target=crew.close, daemon=True)
+    assert executor.stop() >= 1
+    closing = threading.Thread(target=executor.close, daemon=True)
     closing.start()
     go_on.set()
     closing.join(PATIENCE)
@@ -271,17 +274,17 @@ def test_stopping_finishes_only_what_was_begun(
 
     monkeypatch.setattr(local_crew, "compute", held)
     plan = plan_of(models[:1], images)
-    crew = LocalCrew(plan, "cpu:0")  # type: ignore[arg-type]
-    assert crew.capacity < len(plan.items) * 3
-    for item in plan.items:
-        crew.submit(item)
-    assert begun.wait(PATIENCE) and crew.next(0.0) is None
-    assert crew.stop() == 1
+    executor = LocalExecutor(plan, "cpu:0")  # type: ignore[arg-type]
+    assert executor.capacity < len(plan.groups) * 3
+    for group in plan.groups:
+        executor.submit(group)
+    assert begun.wait(PATIENCE) and executor.next(0.0) is None
+    assert executor.stop() == 1
     go.set()
-    done = crew.next(30.0)
-    assert done is not None and done.item is plan.items[0] and done.results
-    assert crew.stop() == 0 and crew.next(0.1) is None
-    crew.close()
+    done = executor.next(30.0)
+    assert done is not None and done.group is plan.groups[0] and done.results
+    assert executor.stop() == 0 and executor.next(0.1) is None
+    executor.close()
 
 
 def test_devices(clip: PlannedModel) -> None:

@@ -44,12 +44,12 @@ def refusal(output: Path, shard: tuple[int, int] | None = None) -> str:
     with pytest.raises(OutputError) as caught, run_lock(output, shard):
         pass
     message = str(caught.value)
-    assert message.startswith(f"{output}: another run of this study works here (") and "\n" not in message
+    assert message.startswith(f"{output}: another run of this sweep works here (") and "\n" not in message
     return message
 
 
 def test_shares_of_another_number_do_not_meet(tmp_path: Path) -> None:
-    """They would compute some units twice, and leave none out of sight."""
+    """They would compute some jobs twice, and leave none out of sight."""
     running = hold(tmp_path, 1, 2)
     message = refusal(tmp_path, (1, 3))
     assert f"(shard 1/2: process {running.pid} on " in message
@@ -155,7 +155,7 @@ def test_an_error_within_lets_go(tmp_path: Path) -> None:
 
 def test_runs_and_merges_do_not_hinder_each_other(tmp_path: Path) -> None:
     with run_lock(tmp_path), merge_lock(tmp_path):
-        with pytest.raises(OutputError, match="another merge of this study works here"), merge_lock(tmp_path):
+        with pytest.raises(OutputError, match="another merge of this sweep works here"), merge_lock(tmp_path):
             pass
         refusal(tmp_path)
 

@@ -1,4 +1,4 @@
-"""A merged study is the same whoever computed it in whatever order, and says what it lacks."""
+"""A merged sweep is the same whoever computed it in whatever order, and says what it lacks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from hlx.cli.sweep_merge import merge as merge_command
 from hlx.errors import InputError, OutputError
 from hlx.sweep.results.failures import Failure, record_failures
-from hlx.sweep.results.job_results import UnitResult, content_hash_of
+from hlx.sweep.results.job_results import JobResult, content_hash_of
 from hlx.sweep.results.locks import merge_lock
 from hlx.sweep.results.merge import merge
 from hlx.sweep.results.merged_file import load_results
@@ -37,7 +37,7 @@ from tests.waiting import PATIENCE
 ROOT = Path(__file__).parents[2]
 
 
-def shards_of(output: Path, groups: list[list[UnitResult]]) -> None:
+def shards_of(output: Path, groups: list[list[JobResult]]) -> None:
     for group in groups:
         write_shard(output, group)
 
@@ -48,26 +48,26 @@ def test_how_results_lie_in_shards_does_not_matter(data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
         plan = small_plan(Path(folder) / "one")
         results = results_of(plan)
-        write_shard(plan.study.output, results)
+        write_shard(plan.sweep.output, results)
         merged = merge(plan)
         assert merged.content_hash == content_hash_of(
-            result.content() for result in sorted(results, key=lambda result: result.unit)
+            result.content() for result in sorted(results, key=lambda result: result.job)
         )
         other = small_plan(Path(folder) / "other")
         shuffled = data.draw(st.permutations(results_of(other, host="there")))
         cuts = sorted(data.draw(st.sets(st.integers(1, len(shuffled) - 1))))
         groups = [shuffled[a:b] for a, b in zip([0, *cuts], [*cuts, len(shuffled)], strict=True)]
         again = data.draw(st.lists(st.sampled_from(shuffled), max_size=5))
-        shards_of(other.study.output, [*groups, *([again] if again else [])])
+        shards_of(other.sweep.output, [*groups, *([again] if again else [])])
         same = merge(other)
         assert same.content_hash == merged.content_hash
-        assert (same.units, same.rows, same.missing, same.others) == (12, 12, (), 0)
+        assert (same.jobs, same.rows, same.missing, same.others) == (12, 12, (), 0)
         with load_results(same.path) as loaded:
             assert loaded.content_hash == merged.content_hash
             assert loaded.rows == list(rows_of(other)) and loaded.missing == []
-            by_unit = {result.unit: result for result in shuffled}
+            by_unit = {result.job: result for result in shuffled}
             for row in loaded.rows:
-                assert_same(loaded.result(row), by_unit[row.unit])
+                assert_same(loaded.result(row), by_unit[row.job])
                 assert loaded.result(row, table=False).table is None
 
 
@@ -89,7 +89,7 @@ def test_rows_say_what_was_asked(tmp_path: Path) -> None:
                 budget=None,
                 seed=0,
                 tolerance=None,
-                unit=plan.units()[0].id,
+                job=plan.jobs()[0].id,
             )
         ]
         [model] = loaded.models
@@ -99,12 +99,12 @@ def test_rows_say_what_was_asked(tmp_path: Path) -> None:
 
 def test_stimuli_with_the_same_texts_share_a_result(tmp_path: Path) -> None:
     plan = small_plan(tmp_path, images=1, captions=1, models=1)
-    [item], [unit] = plan.items, plan.units()
-    twin = replace(unit, stimulus=replace(unit.stimulus, id="twin", phenomenon="colour"))
-    twins = replace(plan, items=(replace(item, units=(unit, twin)),))
+    [group], [job] = plan.groups, plan.jobs()
+    twin = replace(job, stimulus=replace(job.stimulus, id="twin", phenomenon="colour"))
+    twins = replace(plan, groups=(replace(group, jobs=(job, twin)),))
     write_shard(tmp_path, results_of(plan))
     merged = merge(twins)
-    assert (merged.units, merged.rows) == (1, 2)
+    assert (merged.jobs, merged.rows) == (1, 2)
     with load_results(merged.path) as loaded:
         assert [row.stimulus for row in loaded.rows] == ["s0-0", "twin"]
         one, other = (loaded.result(row) for row in loaded.rows)
@@ -115,18 +115,18 @@ def test_what_is_missing_is_told_by_model_with_reasons(tmp_path: Path) -> None:
     plan = small_plan(tmp_path)
     results = results_of(plan)
     write_shard(tmp_path, results[:5])
-    last = plan.items[-1]
-    record_failures(tmp_path, last, [Failure(tuple(unit.id for unit in last.units), "no such file")])
-    record_failures(tmp_path, plan.items[0], [Failure((results[0].unit,), "NaN")])  # succeeded since
+    last = plan.groups[-1]
+    record_failures(tmp_path, last, [Failure(tuple(job.id for job in last.jobs), "no such file")])
+    record_failures(tmp_path, plan.groups[0], [Failure((results[0].job,), "NaN")])  # succeeded since
     merged = merge(plan)
     assert merged.missing == (
         Missing("model 0", 6, 1, {}),
         Missing("model 1", 6, 6, {"no such file": 2}),
     )
-    assert (merged.units, merged.rows) == (5, 5)
+    assert (merged.jobs, merged.rows) == (5, 5)
     with load_results(merged.path) as loaded:
-        assert [row.unit for row in loaded.rows] == [result.unit for result in results[:5]]
-        assert [row.unit for row in loaded.missing] == [result.unit for result in results[5:]]
+        assert [row.job for row in loaded.rows] == [result.job for result in results[:5]]
+        assert [row.job for row in loaded.missing] == [result.job for result in results[5:]]
         assert [row.reason for row in loaded.missing] == [None] * 5 + ["no such file"] * 2
     write_shard(tmp_path, results[5:])
     whole = merge(plan)
@@ -143,24 +143,24 @@ def test_strict_writes_nothing_that_is_not_whole(tmp_path: Path) -> None:
     assert merge(plan, strict=True).missing == ()
 
 
-def test_what_the_study_no_longer_asks_for_is_left_out(tmp_path: Path) -> None:
+def test_what_the_sweep_no_longer_asks_for_is_left_out(tmp_path: Path) -> None:
     plan, larger = small_plan(tmp_path, images=2), small_plan(tmp_path, images=3)
     write_shard(tmp_path, results_of(larger))
     merged = merge(plan)
-    assert (merged.units, merged.others) == (8, 4)
+    assert (merged.jobs, merged.others) == (8, 4)
     whole = merge(larger)
-    assert (whole.units, whole.others) == (12, 0) and whole.content_hash != merged.content_hash
+    assert (whole.jobs, whole.others) == (12, 0) and whole.content_hash != merged.content_hash
 
 
 def test_nothing_to_merge_is_an_error(tmp_path: Path) -> None:
     plan = small_plan(tmp_path / "results", images=1)
-    with pytest.raises(InputError, match="holds no results of this study yet"):
+    with pytest.raises(InputError, match="holds no results of this sweep yet"):
         merge(plan)
-    write_shard(plan.study.output, results_of(small_plan(tmp_path, images=2))[2:4])
-    with pytest.raises(InputError, match="none of its 2 results is one that the study file asks for"):
+    write_shard(plan.sweep.output, results_of(small_plan(tmp_path, images=2))[2:4])
+    with pytest.raises(InputError, match="none of its 2 results is one that the sweep file asks for"):
         merge(plan)
-    assert not list(plan.study.output.glob("*merged*"))
-    for path in (plan.study.output / "shards").iterdir():
+    assert not list(plan.sweep.output.glob("*merged*"))
+    for path in (plan.sweep.output / "shards").iterdir():
         path.write_bytes(b"damaged")
     with pytest.raises(InputError, match=r"none of its 0 results is .* asks for, 1 shards are bad"):
         merge(plan)
@@ -175,14 +175,14 @@ def test_results_that_differ_are_told_and_the_choice_is_always_the_same(tmp_path
     if turned:
         groups = [[*others, *results[3:]], results[:3], [others[0]]]
     shards_of(tmp_path, groups)
-    with pytest.warns(UserWarning, match="3 units .* 1 x cpu on here, 1 x gpu on there: one of each") as told:
+    with pytest.warns(UserWarning, match="3 jobs .* 1 x cpu on here, 1 x gpu on there: one of each") as told:
         merged = merge(plan)
     assert len(told) == 1
-    taken = [min(pair, key=UnitResult.content) for pair in zip(results, others, strict=False)]
+    taken = [min(pair, key=JobResult.content) for pair in zip(results, others, strict=False)]
     with load_results(merged.path) as loaded:
         for row, result in zip(loaded.rows, [*taken, *results[3:]], strict=True):
             assert_same(loaded.result(row), result)
-    assert merged.units == 12
+    assert merged.jobs == 12
 
 
 def test_bad_shards_are_set_aside_and_told(tmp_path: Path) -> None:
@@ -199,10 +199,10 @@ def test_bad_shards_are_set_aside_and_told(tmp_path: Path) -> None:
 def test_a_later_merge_replaces_merged_but_no_other_file(tmp_path: Path) -> None:
     plan = small_plan(tmp_path / "results")
     results, out = results_of(plan), tmp_path / "other.h5"
-    write_shard(plan.study.output, results[:3])
+    write_shard(plan.sweep.output, results[:3])
     first = merge(plan)
     assert merge(plan, out).path == out
-    write_shard(plan.study.output, results[3:])
+    write_shard(plan.sweep.output, results[3:])
     with pytest.raises(OutputError, match="exists; --force"):
         merge(plan, out)
     whole = merge(plan)
@@ -224,16 +224,16 @@ def test_damage_to_the_merged_file_is_found(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         load_results(tmp_path / "nothing.h5")
     [shard] = (tmp_path / "shards").iterdir()
-    with pytest.raises(InputError, match="is not a file of hlx's study "):
+    with pytest.raises(InputError, match="is not a file of hlx's sweep "):
         load_results(shard)
 
 
-def test_memory_holds_one_shard_whatever_the_study(tmp_path: Path) -> None:
+def test_memory_holds_one_shard_whatever_the_sweep(tmp_path: Path) -> None:
     def peak(images: int) -> float:
         plan = small_plan(tmp_path / str(images), images=images, models=1)
         results = results_of(plan, table=1 << 16)
         for start in range(0, len(results), 16):
-            write_shard(plan.study.output, results[start : start + 16])
+            write_shard(plan.sweep.output, results[start : start + 16])
         del results
         tracemalloc.start()
         try:
@@ -252,7 +252,7 @@ def test_memory_holds_one_shard_whatever_the_study(tmp_path: Path) -> None:
 def test_only_one_merge_at_a_time(tmp_path: Path) -> None:
     plan = small_plan(tmp_path)
     write_shard(tmp_path, results_of(plan))
-    with merge_lock(tmp_path), pytest.raises(OutputError, match="another merge of this study works here"):
+    with merge_lock(tmp_path), pytest.raises(OutputError, match="another merge of this sweep works here"):
         merge(plan)
     merge(plan)
 
@@ -324,7 +324,7 @@ def test_a_killed_merge_leaves_a_whole_file_or_none(tmp_path: Path) -> None:
     """It merges again and again, so that the kill falls into the first merge or a later one."""
     plan = larger_study(tmp_path)
     expected = content_hash_of(
-        result.content() for result in sorted(results_of(plan, table=1 << 14), key=lambda one: one.unit)
+        result.content() for result in sorted(results_of(plan, table=1 << 14), key=lambda one: one.job)
     )
     draw = np.random.default_rng()
     for _ in range(3):
@@ -356,11 +356,11 @@ def test_the_command_tells_what_is_missing_and_ends_with_status_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = small_plan(tmp_path / "results")
-    monkeypatch.setitem(sys.modules, "hlx.sweep.plan.expand", SimpleNamespace(make_plan=lambda study: plan))
-    monkeypatch.setitem(sys.modules, "hlx.sweep.config.sweep_file", SimpleNamespace(read_study_file=Path))
-    results, item = results_of(plan), plan.items[-1]
-    write_shard(plan.study.output, results[:9])
-    record_failures(plan.study.output, item, [Failure((item.units[0].id,), "no such file")])
+    monkeypatch.setitem(sys.modules, "hlx.sweep.plan.expand", SimpleNamespace(plan_sweep=lambda sweep: plan))
+    monkeypatch.setitem(sys.modules, "hlx.sweep.config.sweep_file", SimpleNamespace(read_sweep_file=Path))
+    results, group = results_of(plan), plan.groups[-1]
+    write_shard(plan.sweep.output, results[:9])
+    record_failures(plan.sweep.output, group, [Failure((group.jobs[0].id,), "no such file")])
     ended = CliRunner().invoke(merge_command, ["sweep.toml"], standalone_mode=False)
     assert ended.return_value == 1
     hash_of = merge(plan).content_hash
@@ -369,7 +369,7 @@ def test_the_command_tells_what_is_missing_and_ends_with_status_1(
         "model 1: 3 of 6 results are missing\n  2 not computed yet\n  1 failed: no such file\n"
         "hlx sweep run sweep.toml computes what is missing\n"
     )
-    write_shard(plan.study.output, results[9:])
+    write_shard(plan.sweep.output, results[9:])
     out = tmp_path / "out.h5"
     ended = CliRunner().invoke(
         merge_command, ["sweep.toml", "--json", "--out", str(out)], standalone_mode=False

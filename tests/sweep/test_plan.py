@@ -1,4 +1,4 @@
-"""Plans of studies: what is expanded, how units are known, what is refused all at once."""
+"""Plans of sweeps: what is expanded, how jobs are known, what is refused all at once."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from PIL import Image
 
 from hlx.errors import InputError, ModelError
 from hlx.models.load import Identity
-from hlx.sweep.config.sweep_file import read_study_file
+from hlx.sweep.config.sweep_file import read_sweep_file
 from hlx.sweep.plan import expand as planning
-from hlx.sweep.plan.expand import Plan, make_plan
-from hlx.sweep.plan.jobs import unit_identity
+from hlx.sweep.plan.expand import Plan, plan_sweep
+from hlx.sweep.plan.jobs import job_identity
 from hlx.sweep.run.preparing import load_planned
-from tests.support.sweep_files import ROWS, plan_of, write_study
+from tests.support.sweep_files import ROWS, plan_of, write_sweep
 
 
 def ids_of(plan: Plan) -> list[str]:
-    """Unit ids in order."""
-    return [unit.id for _, _, unit in plan.rows()]
+    """Job ids in order."""
+    return [job.id for _, _, job in plan.rows()]
 
 
 def refusal_of(folder: Path, **keys: object) -> str:
@@ -62,15 +62,15 @@ def test_order_is_that_of_the_file(tmp_path: Path, known_models: dict[str, int])
     found = [
         (
             model.label,
-            item.image.path.name,
-            item.regions.label,
-            item.background,
-            unit.stimulus.id,
-            unit.request.estimator.name,
-            unit.request.budget,
-            unit.request.seed,
+            group.image.path.name,
+            group.regions.label,
+            group.background,
+            job.stimulus.id,
+            job.request.estimator.name,
+            job.request.budget,
+            job.request.seed,
         )
-        for model, item, unit in plan.rows()
+        for model, group, job in plan.rows()
     ]
     expected = [
         (model, image, regions, background, stimulus, *request)
@@ -85,7 +85,7 @@ def test_order_is_that_of_the_file(tmp_path: Path, known_models: dict[str, int])
         ]
     ]
     assert found == expected
-    assert plan.n_units == len(expected)
+    assert plan.n_jobs == len(expected)
     assert [s.foil for s in plan.stimuli] == ["a cat", None, "y"]
 
 
@@ -106,7 +106,7 @@ def test_every_combination_is_planned_or_left_out(
     budgets: list[int],
     most: int,
 ) -> None:
-    folder = tmp_path_factory.mktemp("study")
+    folder = tmp_path_factory.mktemp("sweep")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(planning, "identify", lambda name, *_: Identity(name, "jax"))
         plan = plan_of(
@@ -121,15 +121,15 @@ def test_every_combination_is_planned_or_left_out(
         )
     each = len(ROWS) * models * len(backgrounds)
     exact = sum(int(name[0]) * int(name[2]) <= most for name in regions)
-    assert plan.n_units == each * (len(regions) * len(budgets) * len(seeds) + exact)
-    assert sum(left.units for left in plan.left_out) == each * (len(regions) - exact)
+    assert plan.n_jobs == each * (len(regions) * len(budgets) * len(seeds) + exact)
+    assert sum(left.jobs for left in plan.left_out) == each * (len(regions) - exact)
     assert {left.estimator for left in plan.left_out} <= {"exact"}
-    assert len({(item.model, item.image, item.regions, item.background) for item in plan.items}) == len(
-        plan.items
+    assert len({(group.model, group.image, group.regions, group.background) for group in plan.groups}) == len(
+        plan.groups
     )
 
 
-def test_names_labels_paths_and_order_determine_no_unit(tmp_path: Path, known_models: dict[str, int]) -> None:
+def test_names_labels_paths_and_order_determine_no_job(tmp_path: Path, known_models: dict[str, int]) -> None:
     how = {"regions": ["2x2", "3x3"], "backgrounds": ["blur", "mean"]}
     ids = ids_of(plan_of(tmp_path / "one", **how))
     for name in ("a.png", "b.png"):
@@ -147,7 +147,7 @@ def test_names_labels_paths_and_order_determine_no_unit(tmp_path: Path, known_mo
         'stimuli = ["stimuli.csv"]\nmodels = [{name = "clip-scenes", label = "L", batch_size = 8}]\n'
         'regions = ["3x3", "2x2"]\nbackgrounds = ["mean", "blur"]\n'
     )
-    other = ids_of(make_plan(read_study_file(tmp_path / "two/other.toml")))
+    other = ids_of(plan_sweep(read_sweep_file(tmp_path / "two/other.toml")))
     assert other != ids and sorted(other) == sorted(ids)
 
 
@@ -155,21 +155,21 @@ CHANGES: dict[str, Callable[[Plan], tuple[object, ...]]] = {
     "fingerprint": lambda p: (replace(p.models[0], fingerprint="0"), *_rest(p)),
     "dtype": lambda p: (replace(p.models[0], dtype="bfloat16"), *_rest(p)),
     "engine": lambda p: (replace(p.models[0], engine="torch"), *_rest(p)),
-    "image": lambda p: _with(p, 1, replace(p.items[0].image, sha256="0")),
-    "regions": lambda p: _with(p, 2, p.items[1].regions),
+    "image": lambda p: _with(p, 1, replace(p.groups[0].image, sha256="0")),
+    "regions": lambda p: _with(p, 2, p.groups[1].regions),
     "background": lambda p: _with(p, 3, "black"),
     "caption": lambda p: _with(p, 4, replace(p.stimuli[0], caption="other")),
     "foil": lambda p: _with(p, 4, replace(p.stimuli[0], foil=None)),
-    "estimator": lambda p: _with(p, 5, replace(p.items[0].units[1].request, budget=40, seed=0)),
-    "budget": lambda p: _with(p, 5, replace(p.items[0].units[0].request, budget=13)),
-    "seed": lambda p: _with(p, 5, replace(p.items[0].units[0].request, seed=1)),
-    "tolerance": lambda p: _with(p, 5, replace(p.items[0].units[0].request, tolerance=0.5)),
+    "estimator": lambda p: _with(p, 5, replace(p.groups[0].jobs[1].request, budget=40, seed=0)),
+    "budget": lambda p: _with(p, 5, replace(p.groups[0].jobs[0].request, budget=13)),
+    "seed": lambda p: _with(p, 5, replace(p.groups[0].jobs[0].request, seed=1)),
+    "tolerance": lambda p: _with(p, 5, replace(p.groups[0].jobs[0].request, tolerance=0.5)),
 }
 
 
 def _rest(plan: Plan) -> tuple[object, ...]:
-    item = plan.items[0]
-    return item.image, item.regions, item.background, item.units[0].stimulus, item.units[0].request, True
+    group = plan.groups[0]
+    return group.image, group.regions, group.background, group.jobs[0].stimulus, group.jobs[0].request, True
 
 
 def _with(plan: Plan, place: int, value: object) -> tuple[object, ...]:
@@ -179,15 +179,15 @@ def _with(plan: Plan, place: int, value: object) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_whatever_determines_a_result_changes_its_unit(
+def test_whatever_determines_a_result_changes_its_job(
     tmp_path: Path, known_models: dict[str, int], what: str
 ) -> None:
     estimators = [{"name": "permutation", "budgets": [40]}, {"name": "leverage", "budgets": [14]}]
     plan = plan_of(tmp_path, regions=["3x3", "3x4"], estimators=estimators)
-    assert unit_identity(plan.models[0], *_rest(plan)) != unit_identity(*CHANGES[what](plan))  # type: ignore[arg-type]
+    assert job_identity(plan.models[0], *_rest(plan)) != job_identity(*CHANGES[what](plan))  # type: ignore[arg-type]
 
 
-def test_tables_kept_are_other_units_where_there_are_tables(
+def test_tables_kept_are_other_jobs_where_there_are_tables(
     tmp_path: Path, known_models: dict[str, int]
 ) -> None:
     estimators = ["exact", {"name": "permutation", "budgets": [12]}]
@@ -198,13 +198,13 @@ def test_tables_kept_are_other_units_where_there_are_tables(
     assert exact != exact_kept and sampled == sampled_kept
 
 
-def test_stimuli_of_the_same_content_share_a_unit(tmp_path: Path, known_models: dict[str, int]) -> None:
+def test_stimuli_of_the_same_content_share_a_job(tmp_path: Path, known_models: dict[str, int]) -> None:
     rows = [ROWS[0], (*ROWS[0][:3], "again"), ("copy.png", *ROWS[0][1:3], "elsewhere")]
-    write_study(tmp_path, rows)
+    write_sweep(tmp_path, rows)
     (tmp_path / "copy.png").write_bytes((tmp_path / "a.png").read_bytes())
-    plan = make_plan(read_study_file(tmp_path / "study.toml"))
-    assert plan.n_units == 3 and len(set(ids_of(plan))) == 1
-    assert [(item.image.path.name, unit.stimulus.id) for _, item, unit in plan.rows()] == [
+    plan = plan_sweep(read_sweep_file(tmp_path / "sweep.toml"))
+    assert plan.n_jobs == 3 and len(set(ids_of(plan))) == 1
+    assert [(group.image.path.name, job.stimulus.id) for _, group, job in plan.rows()] == [
         *(("a.png", "1"), ("a.png", "again"), ("copy.png", "elsewhere")),
     ]
 
@@ -220,7 +220,7 @@ def test_the_same_request_is_made_once(tmp_path: Path, known_models: dict[str, i
 def test_all_that_is_missing_or_impossible_is_told_at_once(
     tmp_path: Path, known_models: dict[str, int]
 ) -> None:
-    path = write_study(
+    path = write_sweep(
         tmp_path,
         images=["photos"],
         models=["clip-scenes", "clap", {"name": "clip-scenes", "label": "twin"}],
@@ -229,7 +229,7 @@ def test_all_that_is_missing_or_impossible_is_told_at_once(
     )
     (tmp_path / "a.png").unlink()
     with pytest.raises(InputError) as refused:
-        make_plan(read_study_file(path))
+        plan_sweep(read_sweep_file(path))
     told = str(refused.value)
     assert "\n" not in told and told.startswith(f"{path}: 7 problems: ")
     for part in (
@@ -245,11 +245,11 @@ def test_all_that_is_missing_or_impossible_is_told_at_once(
 
 
 def test_many_missing_images_are_counted(tmp_path: Path, known_models: dict[str, int]) -> None:
-    path = write_study(tmp_path, rows=[(f"{i}.png", "a", "b", str(i)) for i in range(30)])
+    path = write_sweep(tmp_path, rows=[(f"{i}.png", "a", "b", str(i)) for i in range(30)])
     for image in tmp_path.glob("*.png"):
         image.unlink()
     with pytest.raises(InputError, match=r"30 images are not beside .*: 0.png, .*, 19.png and 10 more$"):
-        make_plan(read_study_file(path))
+        plan_sweep(read_sweep_file(path))
 
 
 def test_what_is_wrong_with_stimuli_does_not_hide_the_rest(
@@ -278,24 +278,24 @@ def test_what_another_entry_asks_for_is_not_left_out(tmp_path: Path, known_model
             {"name": "leverage", "budgets": [128], "fewest_players": 9},
         ],
     )
-    assert {(item.regions.label, len(item.units)) for item in plan.items} == {("3x3", 2), ("4x4", 1)}
+    assert {(group.regions.label, len(group.jobs)) for group in plan.groups} == {("3x3", 2), ("4x4", 1)}
     assert plan.left_out == ()
 
 
 def test_images_of_one_stem_cannot_share_a_label_map_unless_they_are_alike(
     tmp_path: Path, known_models: dict[str, int]
 ) -> None:
-    path = write_study(tmp_path, rows=ROWS[:1], regions=[{"labels": "maps/{stem}.npy", "label": "maps"}])
+    path = write_sweep(tmp_path, rows=ROWS[:1], regions=[{"labels": "maps/{stem}.npy", "label": "maps"}])
     (tmp_path / "maps").mkdir()
     np.save(tmp_path / "maps" / "a.npy", np.arange(64).reshape(8, 8).repeat(8, 0).repeat(8, 1) // 16)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "a.png").write_bytes((tmp_path / "a.png").read_bytes())
     stimuli = tmp_path / "stimuli.csv"
     stimuli.write_text(stimuli.read_text() + "other/a.png,a dog,a cat,4\n")
-    make_plan(read_study_file(path))
+    plan_sweep(read_sweep_file(path))
     Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "other" / "a.png")
     with pytest.raises(InputError, match=r"maps/a.npy would be the label map of .*a.png and of .*a.png"):
-        make_plan(read_study_file(path))
+        plan_sweep(read_sweep_file(path))
 
 
 def test_limits_that_leave_nothing(tmp_path: Path, known_models: dict[str, int]) -> None:
@@ -315,11 +315,11 @@ def test_label_maps_are_found_by_stem_and_known_by_content(
             tmp_path / f"maps/{stem}.png"
         )
     plan = plan_of(tmp_path, regions=[{"labels": "maps/{stem}.png"}])
-    assert [(i.regions.label, i.regions.n_players, i.regions.labels) for i in plan.items] == [
+    assert [(i.regions.label, i.regions.n_players, i.regions.labels) for i in plan.groups] == [
         ("maps", 3, tmp_path / "maps/a.png"),
         ("maps", 3, tmp_path / "maps/b.png"),
     ]
-    assert plan.items[0].regions.sha256 == plan.items[0].regions.read().sha256
+    assert plan.groups[0].regions.sha256 == plan.groups[0].regions.read().sha256
     (tmp_path / "maps/a.png").rename(tmp_path / "renamed.png")
     again = plan_of(tmp_path, rows=[ROWS[0]], regions=[{"labels": "renamed.png"}])
     assert ids_of(again) == ids_of(plan)[:1]
@@ -343,29 +343,29 @@ def test_label_maps_of_another_size_are_refused(
         )
         assert told.endswith("or the 64 x 64 of clip-scenes")
     else:
-        assert plan_of(tmp_path, rows=ROWS[:1], regions=regions).n_units == 1
+        assert plan_of(tmp_path, rows=ROWS[:1], regions=regions).n_jobs == 1
 
 
 def test_images_on_their_side_are_as_they_are_shown(tmp_path: Path, known_models: dict[str, int]) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    write_study(tmp_path, rows=[("a.jpg", "a", "b", "1")])
+    write_sweep(tmp_path, rows=[("a.jpg", "a", "b", "1")])
     Image.new("RGB", (40, 32)).save(tmp_path / "a.jpg", exif=exif)
     labels = np.zeros((40, 32), np.uint8)
     labels[20:] = 1
     Image.fromarray(labels).save(tmp_path / "map.png")
-    text = (tmp_path / "study.toml").read_text().replace('["2x2"]', '[{labels = "map.png"}]')
-    (tmp_path / "study.toml").write_text(text)
-    assert make_plan(read_study_file(tmp_path / "study.toml")).n_units == 1
+    text = (tmp_path / "sweep.toml").read_text().replace('["2x2"]', '[{labels = "map.png"}]')
+    (tmp_path / "sweep.toml").write_text(text)
+    assert plan_sweep(read_sweep_file(tmp_path / "sweep.toml")).n_jobs == 1
 
 
 def test_broken_images_are_planned_and_fail_on_their_own(
     tmp_path: Path, known_models: dict[str, int]
 ) -> None:
-    path = write_study(tmp_path, regions=["2x2", {"labels": "map.npy"}])
+    path = write_sweep(tmp_path, regions=["2x2", {"labels": "map.npy"}])
     np.save(tmp_path / "map.npy", np.arange(32 * 40).reshape(32, 40) % 2)
     (tmp_path / "a.png").write_bytes(b"no image")
-    assert make_plan(read_study_file(path)).n_units == 6
+    assert plan_sweep(read_sweep_file(path)).n_jobs == 6
 
 
 def test_real_models_are_identified(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_a_line_at_the_start_every_minute_and_at_the_end(capsys: pytest.CaptureF
         return err.splitlines()
 
     with lines.shown(tallies):
-        assert said() == ["100 of 4,000 units done, clip 10%; siglip 0%"]
+        assert said() == ["100 of 4,000 jobs done, clip 10%; siglip 0%"]
         clock.now += 59
         lines.tick()
         assert said() == []
@@ -46,7 +46,7 @@ def test_a_line_at_the_start_every_minute_and_at_the_end(capsys: pytest.CaptureF
         lines.tick()
         lines.tick()
         assert said() == [
-            "690 of 4,000 units done, 10 units/s, 5 min 30 s left, 10 failed, clip 69%; siglip 0%"
+            "690 of 4,000 jobs done, 10 jobs/s, 5 min 30 s left, 10 failed, clip 69%; siglip 0%"
         ]
         # After a long silence one line, and the next again on the minute.
         clock.now += 150
@@ -60,7 +60,7 @@ def test_a_line_at_the_start_every_minute_and_at_the_end(capsys: pytest.CaptureF
         assert len(said()) == 1
         lines.advance("clip", 300, 0)
         lines.advance("siglip", 3000, 0)
-    assert said() == ["3,990 of 4,000 units done, 16.2 units/s, 10 failed, clip 99%; siglip 100%"]
+    assert said() == ["3,990 of 4,000 jobs done, 16.2 jobs/s, 10 failed, clip 99%; siglip 100%"]
     assert tallies == {"clip": Tally(1000, 100), "siglip": Tally(3000)}
 
 
@@ -92,7 +92,7 @@ def test_bars_show_all_models_rates_and_failures(models: list[str]) -> None:
             bars.advance(name, 0, 5)
         bars.say("[bold]a line[/bold]")
     last = screen.getvalue().split("a line")[-1]
-    assert "[bold]a line[/bold]" in screen.getvalue() and " units/s" in last
+    assert "[bold]a line[/bold]" in screen.getvalue() and " jobs/s" in last
     total = 100 * len(models)
     assert f"{total - 5 * len(models)}/{total}" in last and f"{5 * len(models)} failed" in last
     for name in models if len(models) > 1 else []:
@@ -100,7 +100,7 @@ def test_bars_show_all_models_rates_and_failures(models: list[str]) -> None:
     assert screen.getvalue().endswith("\x1b[?25h"), "the cursor is back"
 
 
-def test_bars_without_units() -> None:
+def test_bars_without_jobs() -> None:
     screen = io.StringIO()
     bars = Bars(Console(file=screen, force_terminal=True, width=80))
     bars.tick()
@@ -111,9 +111,9 @@ def test_bars_without_units() -> None:
 
 @given(st.floats(0, 10**7))
 def test_durations_say_about_how_long(seconds: float) -> None:
-    units = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+    jobs = {"s": 1, "min": 60, "h": 3600, "d": 86400}
     words = duration(seconds).split()
-    told = sum(float(number) * units[unit] for number, unit in zip(words[::2], words[1::2], strict=True))
+    told = sum(float(number) * jobs[job] for number, job in zip(words[::2], words[1::2], strict=True))
     assert told == pytest.approx(seconds, rel=0.02, abs=0.5)
 
 

@@ -1,4 +1,4 @@
-"""Ray's actors as a crew: the same bits as here, the dead replaced, a bounded number of items in hand."""
+"""Ray's actors as an executor: the same bits as here, the dead replaced, few groups in hand."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ import pytest
 
 from hlx.errors import HlxError, InputError, ModelError
 from hlx.regions import Grid
-from hlx.sweep.plan.jobs import Asked, Item, PlannedModel
+from hlx.sweep.plan.jobs import ImageGroup, PlannedModel, PlannedStimulus
 from hlx.sweep.run import ray_cluster
 from hlx.sweep.run.computing import compute
 from hlx.sweep.run.executor import Done
 from hlx.sweep.run.preparing import Preparer, load_planned
 from hlx.sweep.run.ray_cluster import connect
-from hlx.sweep.run.ray_executor import RayCrew
-from hlx.sweep.run.ray_slots import Seat, seats
-from tests.support.image_groups import item_of, planned_image, planned_model, request, scene_images
+from hlx.sweep.run.ray_executor import RayExecutor
+from hlx.sweep.run.ray_slots import Slot, slots
+from tests.support.image_groups import group_of, planned_image, planned_model, request, scene_images
 from tests.waiting import PATIENCE
 
 ray = pytest.importorskip("ray")
 
 CAPTIONS = [
-    Asked("a", "there is a red circle", "there is a blue square", "existence"),
-    Asked("b", "there is a green triangle", None),
+    PlannedStimulus("a", "there is a red circle", "there is a blue square", "existence"),
+    PlannedStimulus("b", "there is a green triangle", None),
 ]
 SLOW = """
 import os, pathlib, time
@@ -56,7 +56,7 @@ def score(images, texts):
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster() -> Iterator[None]:
-    """Ray, started as RayCrew starts it, with two CPUs whatever there are."""
+    """Ray, started as RayExecutor starts it, with two CPUs whatever there are."""
     handler = signal.getsignal(signal.SIGTERM)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ray, "init", partial(ray.init, num_cpus=2))
@@ -81,10 +81,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[PlannedModel]:
 
 
 @pytest.fixture(scope="module")
-def crew(cluster: None, models: list[PlannedModel]) -> Iterator[RayCrew]:
+def executor(cluster: None, models: list[PlannedModel]) -> Iterator[RayExecutor]:
     """One worker."""
-    with closing(RayCrew(models, "local", actors=1)) as crew:
-        yield crew
+    with closing(RayExecutor(models, "local", actors=1)) as executor:
+        yield executor
 
 
 @pytest.fixture
@@ -96,74 +96,74 @@ def notes(models: list[PlannedModel]) -> Path:
     return folder
 
 
-def asked_of(models: list[PlannedModel], image: Path, text: str, model: int = 0) -> Item:
-    stimuli, requests = [Asked("x", text, None)], [request("exact", None)]
-    return replace(item_of(models[model], planned_image(image), stimuli, requests, Grid(1, 2)), model=model)
+def asked_of(models: list[PlannedModel], image: Path, text: str, model: int = 0) -> ImageGroup:
+    stimuli, requests = [PlannedStimulus("x", text, None)], [request("exact", None)]
+    return replace(group_of(models[model], planned_image(image), stimuli, requests, Grid(1, 2)), model=model)
 
 
-def run(crew: RayCrew, items: Sequence[Item]) -> dict[str, Done]:
-    """What a study's run does."""
-    left, done, submitted = list(items), dict[str, Done](), 0
+def run(executor: RayExecutor, groups: Sequence[ImageGroup]) -> dict[str, Done]:
+    """What a sweep's run does."""
+    left, done, submitted = list(groups), dict[str, Done](), 0
     end = time.monotonic() + PATIENCE
-    while len(done) < len(items):
-        while left and submitted - len(done) < crew.capacity:
-            crew.submit(left.pop(0))
+    while len(done) < len(groups):
+        while left and submitted - len(done) < executor.capacity:
+            executor.submit(left.pop(0))
             submitted += 1
-        found = crew.next(0.2)
+        found = executor.next(0.2)
         if found is not None:
-            assert found.item.id not in done
-            done[found.item.id] = found
+            assert found.group.id not in done
+            done[found.group.id] = found
         assert time.monotonic() < end
     return done
 
 
-def until_noted(crew: RayCrew, notes: Path) -> Path:
+def until_noted(executor: RayExecutor, notes: Path) -> Path:
     """The first note, while nothing is done yet."""
     end = time.monotonic() + PATIENCE
     while not (found := sorted(notes.glob("*.pid"))):
-        assert crew.next(0.1) is None and time.monotonic() < end
+        assert executor.next(0.1) is None and time.monotonic() < end
     return found[0]
 
 
 def contents(done: dict[str, Done]) -> dict[str, bytes]:
-    return {result.unit: result.content() for one in done.values() for result in one.results}
+    return {result.job: result.content() for one in done.values() for result in one.results}
 
 
 def test_results_are_those_of_this_process_bit_for_bit(images: list[Path], tmp_path: Path) -> None:
     model = planned_model()
     requests = [request("exact", None), request("leverage", 60)]
-    items = [
-        item_of(model, planned_image(image), CAPTIONS, requests, grid, keep_tables=True)
+    groups = [
+        group_of(model, planned_image(image), CAPTIONS, requests, grid, keep_tables=True)
         for image in images
         for grid in (Grid(2, 3),)
     ]
     loaded, preparer = load_planned(model, [jax.local_devices()[0]]), Preparer()
     here = {}
-    for item in items:
-        results, failures = compute(loaded, model, item, preparer.prepare(loaded, model, item))
+    for group in groups:
+        results, failures = compute(loaded, model, group, preparer.prepare(loaded, model, group))
         assert failures == []
-        here |= {result.unit: result.content() for result in results}
-    missing = replace(items[0], image=replace(items[0].image, path=tmp_path / "gone.png"))
-    changed = replace(items[0], image=replace(items[0].image, sha256="0" * 64))
-    with closing(RayCrew([model], "local", actors=2)) as crew:
-        assert crew.capacity == 4
-        done = run(crew, items)
-        [one], [other] = run(crew, [missing]).values(), run(crew, [changed]).values()
+        here |= {result.job: result.content() for result in results}
+    missing = replace(groups[0], image=replace(groups[0].image, path=tmp_path / "gone.png"))
+    changed = replace(groups[0], image=replace(groups[0].image, sha256="0" * 64))
+    with closing(RayExecutor([model], "local", actors=2)) as executor:
+        assert executor.capacity == 4
+        done = run(executor, groups)
+        [one], [other] = run(executor, [missing]).values(), run(executor, [changed]).values()
     assert ray.is_initialized()
     assert [failure for each in done.values() for failure in each.failures] == []
     assert contents(done) == here
     assert all(each.seconds > 0 and each.waited >= 0 for each in done.values())
     assert str(tmp_path / "gone.png") in one.failures[0].reason
-    assert other.failures[0].reason == f"{images[0]}: has changed since the study was planned"
+    assert other.failures[0].reason == f"{images[0]}: has changed since the sweep was planned"
 
 
-def test_a_worker_that_is_killed_is_replaced_and_its_items_are_done(
-    crew: RayCrew, models: list[PlannedModel], images: list[Path], notes: Path
+def test_a_worker_that_is_killed_is_replaced_and_its_groups_are_done(
+    executor: RayExecutor, models: list[PlannedModel], images: list[Path], notes: Path
 ) -> None:
-    items = [asked_of(models, image, "note this") for image in images[:2]]
-    for item in items:
-        crew.submit(item)
-    first = until_noted(crew, notes)
+    groups = [asked_of(models, image, "note this") for image in images[:2]]
+    for group in groups:
+        executor.submit(group)
+    first = until_noted(executor, notes)
     worker = int(first.read_text())
     os.kill(worker, signal.SIGINT)
     time.sleep(0.1)
@@ -171,59 +171,59 @@ def test_a_worker_that_is_killed_is_replaced_and_its_items_are_done(
     end = time.monotonic() + PATIENCE
     done: list[Done] = []
     while len(done) < 2 and time.monotonic() < end:
-        done += [found] if (found := crew.next(0.2)) is not None else []
-    assert {one.item.id for one in done} == {item.id for item in items}
+        done += [found] if (found := executor.next(0.2)) is not None else []
+    assert {one.group.id for one in done} == {group.id for group in groups}
     assert [one.failures for one in done] == [[], []]
     later = [int(path.read_text()) for path in notes.glob("*.pid") if path != first]
     assert later and worker not in later
 
 
 def test_ctrl_c_leaves_workers_alone(
-    crew: RayCrew, models: list[PlannedModel], images: list[Path], notes: Path
+    executor: RayExecutor, models: list[PlannedModel], images: list[Path], notes: Path
 ) -> None:
-    crew.submit(asked_of(models, images[0], "note that"))
-    worker = int(until_noted(crew, notes).read_text())
+    executor.submit(asked_of(models, images[0], "note that"))
+    worker = int(until_noted(executor, notes).read_text())
     os.kill(worker, signal.SIGINT)
-    done = crew.next(PATIENCE)
+    done = executor.next(PATIENCE)
     assert done is not None and done.failures == []
     assert {int(path.read_text()) for path in notes.glob("*.pid")} == {worker}
 
 
 def test_a_model_that_is_another_one_on_the_workers_is_refused(
-    crew: RayCrew, models: list[PlannedModel], images: list[Path]
+    executor: RayExecutor, models: list[PlannedModel], images: list[Path]
 ) -> None:
-    done = run(crew, [asked_of(models, image, "text", model=1) for image in images])
+    done = run(executor, [asked_of(models, image, "text", model=1) for image in images])
     for one in done.values():
         [failure] = one.failures
         assert failure.reason.startswith(f"{models[1].name}: has the fingerprint ")
 
 
 def test_stopping_leaves_what_workers_have(
-    crew: RayCrew, models: list[PlannedModel], images: list[Path], notes: Path
+    executor: RayExecutor, models: list[PlannedModel], images: list[Path], notes: Path
 ) -> None:
-    items = [asked_of(models, images[0], f"note {i}") for i in range(crew.capacity + 3)]
-    for item in items:
-        crew.submit(item)
-    until_noted(crew, notes)
-    left = crew.stop()
-    assert left == crew.capacity < len(items)
-    assert all(crew.next(PATIENCE) is not None for _ in range(left))
-    assert crew.next(0.5) is None
+    groups = [asked_of(models, images[0], f"note {i}") for i in range(executor.capacity + 3)]
+    for group in groups:
+        executor.submit(group)
+    until_noted(executor, notes)
+    left = executor.stop()
+    assert left == executor.capacity < len(groups)
+    assert all(executor.next(PATIENCE) is not None for _ in range(left))
+    assert executor.next(0.5) is None
 
 
-def test_an_item_that_kills_every_worker_fails_alone(
-    crew: RayCrew, models: list[PlannedModel], images: list[Path], notes: Path
+def test_a_group_that_kills_every_worker_fails_alone(
+    executor: RayExecutor, models: list[PlannedModel], images: list[Path], notes: Path
 ) -> None:
     texts = ["one", "two", "kill", "raise"]
-    items = [asked_of(models, images[0], text) for text in texts]
-    done = run(crew, items)
-    failures = {text: done[item.id].failures for text, item in zip(texts, items, strict=True)}
+    groups = [asked_of(models, images[0], text) for text in texts]
+    done = run(executor, groups)
+    failures = {text: done[group.id].failures for text, group in zip(texts, groups, strict=True)}
     assert failures["one"] == failures["two"] == []
     assert "KeyError: 'no such text'" in failures["raise"][0].reason
     [failure] = failures["kill"]
-    assert failure.units == tuple(unit.id for unit in items[2].units)
+    assert failure.jobs == tuple(job.id for job in groups[2].jobs)
     assert (
-        failure.reason.startswith("3 workers died of it: Worker unexpectedly exits")
+        failure.reason.startswith("3 workers died of it: RayActor unexpectedly exits")
         and "\n" not in failure.reason
     )
     assert len(list(notes.glob("*.killed"))) == 3
@@ -233,26 +233,26 @@ def node(name: str, alive: bool = True, **resources: float) -> dict[str, object]
     return {"NodeID": name, "NodeManagerHostname": f"host-{name}", "Alive": alive, "Resources": resources}
 
 
-def test_every_device_makes_one_seat() -> None:
+def test_every_device_makes_one_slot() -> None:
     gpus = [
         node("a", CPU=8.0, GPU=4.0),
         node("b", CPU=64.0),
         node("c", GPU=2.0, CPU=8.0),
         node("d", False, GPU=8.0),
     ]
-    assert [(seat.gpus, seat.node) for seat in seats(gpus)] == [(1, None)] * 6
-    assert len(seats(gpus, 3)) == 3
-    assert [(seat.cpus, seat.node) for seat in seats(gpus, cpu=True)] == [(64, "b"), (8, "a"), (8, "c")]
-    assert [seat.tpus for seat in seats([node("a", CPU=96.0, TPU=4.0)] * 2)] == [1] * 8
+    assert [(slot.gpus, slot.node) for slot in slots(gpus)] == [(1, None)] * 6
+    assert len(slots(gpus, 3)) == 3
+    assert [(slot.cpus, slot.node) for slot in slots(gpus, cpu=True)] == [(64, "b"), (8, "a"), (8, "c")]
+    assert [slot.tpus for slot in slots([node("a", CPU=96.0, TPU=4.0)] * 2)] == [1] * 8
     cpus = [node("a", CPU=4.0), node("b", CPU=16.0), node("c", CPU=0.0)]
-    assert seats(cpus) == [Seat(16, node="b", host="host-b"), Seat(4, node="a", host="host-a")]
-    assert [(seat.cpus, seat.node) for seat in seats(cpus, 4)] == [(5, "b")] * 3 + [(4, "a")]
-    assert [seat.node for seat in seats(cpus, 1)] == ["b"]
+    assert slots(cpus) == [Slot(16, node="b", host="host-b"), Slot(4, node="a", host="host-a")]
+    assert [(slot.cpus, slot.node) for slot in slots(cpus, 4)] == [(5, "b")] * 3 + [(4, "a")]
+    assert [slot.node for slot in slots(cpus, 1)] == ["b"]
     for wrong in (0, 21):
         with pytest.raises(InputError, match=f"--ray-actors {wrong}"):
-            seats(cpus, wrong)
+            slots(cpus, wrong)
     with pytest.raises(InputError, match="no GPUs, TPUs or CPUs"):
-        seats([node("a", CPU=0.0), node("b", False, CPU=2.0)])
+        slots([node("a", CPU=0.0), node("b", False, CPU=2.0)])
 
 
 def test_a_cluster_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,16 +265,16 @@ def test_a_cluster_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> 
             with pytest.raises(
                 ModelError, match=f"^--ray {address}: no Ray cluster can be reached: "
             ) as raised:
-                RayCrew([], address)
+                RayExecutor([], address)
             assert "\n" not in str(raised.value)
         silent.listen()
         start = time.monotonic()
         with pytest.raises(ModelError, match="does not answer as a Ray cluster does"):
-            RayCrew([], f"127.0.0.1:{port}")
+            RayExecutor([], f"127.0.0.1:{port}")
         assert time.monotonic() - start < 20
     monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
     with pytest.raises(ModelError, match="no Ray cluster can be reached"):
-        RayCrew([], "auto")
+        RayExecutor([], "auto")
     for wrong in ("head", "head:", ":6379", "http://head:6379", "head:port"):
         with pytest.raises(InputError, match="expected local, auto, HOST:PORT or ray://HOST:PORT"):
             connect(wrong)
@@ -283,4 +283,4 @@ def test_a_cluster_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> 
 def test_without_ray_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_cluster, "find_spec", lambda name: None)
     with pytest.raises(HlxError, match=r"pip install 'hlx\[ray\]'"):
-        RayCrew([], "local")
+        RayExecutor([], "local")

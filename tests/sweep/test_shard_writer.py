@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hlx.sweep.results.job_results import UnitResult
+from hlx.sweep.results.job_results import JobResult
 from hlx.sweep.results.shards import write_shard
 from hlx.sweep.run import shard_writer as writer
 from hlx.sweep.run.executor import Done
@@ -19,9 +19,9 @@ from tests.support.job_results import SmallPlan, results_of, small_plan
 from tests.waiting import PATIENCE, patiently
 
 
-def done_of(plan: SmallPlan, results: Sequence[UnitResult]) -> list[Done]:
-    by_unit = {result.unit: result for result in results}
-    return [Done(item, [by_unit[unit.id] for unit in item.units], [], 0.0, 0.0) for item in plan.items]
+def done_of(plan: SmallPlan, results: Sequence[JobResult]) -> list[Done]:
+    by_unit = {result.job: result for result in results}
+    return [Done(group, [by_unit[job.id] for job in group.jobs], [], 0.0, 0.0) for group in plan.groups]
 
 
 def test_results_are_written_after_seconds_or_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +53,7 @@ def test_a_disk_that_is_behind_is_waited_for(tmp_path: Path, monkeypatch: pytest
     done = done_of(plan, results_of(plan))
     go = threading.Event()
 
-    def slow(output: Path, batch: Sequence[UnitResult]) -> Path:
+    def slow(output: Path, batch: Sequence[JobResult]) -> Path:
         go.wait(PATIENCE)
         return write_shard(output, batch)
 

@@ -20,15 +20,24 @@ from hlx.errors import InputError, OutputError, VersionError
 from hlx.sealed import USER_BLOCK, Kind, reading, streaming, write_dataset, writing
 from hlx.sweep.plan.jobs import RESULTS_VERSION
 from hlx.sweep.results.failures import Failure, read_failures, record_failures
-from hlx.sweep.results.job_results import UnitResult, columns_of
-from hlx.sweep.results.shards import KIND, Bad, Scan, read_shard, remove_leftovers, scan, write_shard
+from hlx.sweep.results.job_results import JobResult, columns_of
+from hlx.sweep.results.shards import (
+    FIRST_KIND,
+    KIND,
+    BadShard,
+    Scan,
+    read_shard,
+    remove_leftovers,
+    scan,
+    write_shard,
+)
 from tests.command_line import files
-from tests.support.job_results import assert_same, differing, results_of, small_plan, unit_results
+from tests.support.job_results import assert_same, differing, job_results, results_of, small_plan
 
 
 @settings(max_examples=40)
-@given(results=unit_results())
-def test_what_is_written_comes_back(results: list[UnitResult]) -> None:
+@given(results=job_results())
+def test_what_is_written_comes_back(results: list[JobResult]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "results"
         path = write_shard(output, results)
@@ -37,11 +46,11 @@ def test_what_is_written_comes_back(results: list[UnitResult]) -> None:
         for one, other in zip(results, read_shard(path), strict=True):
             assert_same(one, other)
         found = scan(output)
-        assert found == Scan({bytes.fromhex(result.unit): result.content() for result in results}, ())
-        assert all(result.unit in found for result in results) and "0" * 64 not in found
+        assert found == Scan({bytes.fromhex(result.job): result.content() for result in results}, ())
+        assert all(result.job in found for result in results) and "0" * 64 not in found
 
 
-def test_the_number_of_arrays_does_not_grow_with_units(tmp_path: Path) -> None:
+def test_the_number_of_arrays_does_not_grow_with_jobs(tmp_path: Path) -> None:
     few = write_shard(tmp_path, results_of(small_plan(tmp_path, images=1)))
     many = write_shard(tmp_path, results_of(small_plan(tmp_path, images=40)))
     with h5py.File(few) as one, h5py.File(many) as other:
@@ -63,7 +72,7 @@ def shard(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return write_shard(folder, results_of(small_plan(folder))).read_bytes()
 
 
-def set_aside(content: bytes) -> Bad:
+def set_aside(content: bytes) -> BadShard:
     """Why a shard of this content is moved away, which it is beside a good one that stays."""
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder)
@@ -130,7 +139,7 @@ def replaced(name: str, array: np.ndarray) -> Callable[[h5py.File], object]:
         put("records", slice(None), ord("[")),
         put("values", 1, 7.0),
         put("tables", 3, 7.0),
-        put("units", (0, 0), 1),
+        put("jobs", (0, 0), 1),
         put("contents", (1, 5), 1),
         put("places", (0, 1, 0), 2**63 - 1),
         put("places", (0, 1, 1), 10**9),
@@ -166,12 +175,11 @@ def test_looking_changes_nothing_where_it_is_not_to(tmp_path: Path) -> None:
     assert files(tmp_path) == before
 
 
-@pytest.mark.parametrize("of_format", [True, False])
-def test_shards_of_another_version_are_refused_and_stay(tmp_path: Path, of_format: bool) -> None:
+@pytest.mark.parametrize("kind", [Kind(KIND.name, KIND.version + 1, KIND.made_by), FIRST_KIND, KIND])
+def test_shards_of_another_version_are_refused_and_stay(tmp_path: Path, kind: Kind) -> None:
     results = results_of(small_plan(tmp_path))
     write_shard(tmp_path, results[:1])
     for number, result in enumerate(results[1:4]):
-        kind = Kind(KIND.name, 2, KIND.made_by) if of_format else KIND
         with writing(tmp_path / "shards" / f"{number}.h5", kind) as file:
             file.attrs["results_version"] = RESULTS_VERSION + 1
             for column, array in columns_of([result]).items():
@@ -179,7 +187,9 @@ def test_shards_of_another_version_are_refused_and_stay(tmp_path: Path, of_forma
     before = files(tmp_path)
     with pytest.raises(VersionError):
         read_shard(tmp_path / "shards" / "0.h5")
-    with pytest.raises(InputError, match=r"3 of 4 shards .*incompatible.* name another output") as caught:
+    with pytest.raises(
+        InputError, match=r"3 of 4 shards .*incompatible.* name another output .*hlx"
+    ) as caught:
         scan(tmp_path)
     assert "\n" not in str(caught.value) and files(tmp_path) == before
 
@@ -236,41 +246,41 @@ def test_a_read_only_disk(tiny_disk: Path) -> None:
     assert len(scan(tiny_disk, quarantine=False).done) == len(results)
 
 
-def test_failures_last_until_the_item_succeeds(tmp_path: Path) -> None:
+def test_failures_last_until_the_group_succeeds(tmp_path: Path) -> None:
     plan = small_plan(tmp_path)
-    item, other = plan.items[:2]
-    first, second = (unit.id for unit in item.units)
+    group, other = plan.groups[:2]
+    first, second = (job.id for job in group.jobs)
     assert read_failures(tmp_path, {first}) == {}
-    record_failures(tmp_path, item, [])
+    record_failures(tmp_path, group, [])
     assert list(tmp_path.iterdir()) == []
-    record_failures(tmp_path, item, [Failure((first, second), "NaN"), Failure((), "nothing")])
-    record_failures(tmp_path, other, [Failure((other.units[0].id,), "no such file")])
-    assert read_failures(tmp_path, {first, other.units[0].id}) == {
+    record_failures(tmp_path, group, [Failure((first, second), "NaN"), Failure((), "nothing")])
+    record_failures(tmp_path, other, [Failure((other.jobs[0].id,), "no such file")])
+    assert read_failures(tmp_path, {first, other.jobs[0].id}) == {
         first: "NaN",
-        other.units[0].id: "no such file",
+        other.jobs[0].id: "no such file",
     }
-    record_failures(tmp_path, item, [Failure((first,), "inf")])
+    record_failures(tmp_path, group, [Failure((first,), "inf")])
     assert read_failures(tmp_path, {first, second}) == {first: "inf"}
-    record_failures(tmp_path, item, [])
-    assert read_failures(tmp_path, {first, second, other.units[0].id}) == {other.units[0].id: "no such file"}
+    record_failures(tmp_path, group, [])
+    assert read_failures(tmp_path, {first, second, other.jobs[0].id}) == {other.jobs[0].id: "no such file"}
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "null", '{"units": []}', "[" * 10**5, '[{"units": 3}]'])
+@pytest.mark.parametrize("text", ["", "{", "[1]", "null", '{"jobs": []}', "[" * 10**5, '[{"jobs": 3}]'])
 def test_a_damaged_failure_file_tells_nothing(tmp_path: Path, text: str) -> None:
-    item = small_plan(tmp_path).items[0]
-    record_failures(tmp_path, item, [Failure((item.units[0].id,), "NaN")])
+    group = small_plan(tmp_path).groups[0]
+    record_failures(tmp_path, group, [Failure((group.jobs[0].id,), "NaN")])
     (tmp_path / "failed" / "damaged.json").write_text(text)
-    assert read_failures(tmp_path, {item.units[0].id}) == {item.units[0].id: "NaN"}
+    assert read_failures(tmp_path, {group.jobs[0].id}) == {group.jobs[0].id: "NaN"}
 
 
 def test_the_last_reason_counts(tmp_path: Path) -> None:
-    unit = "0" * 64
+    job = "0" * 64
     (tmp_path / "failed").mkdir()
     for name, seconds in (("a", 300), ("b", 100), ("c", 200)):
         path = tmp_path / "failed" / f"{name}.json"
-        path.write_text(json.dumps([{"units": [unit], "reason": name}]))
+        path.write_text(json.dumps([{"jobs": [job], "reason": name}]))
         os.utime(path, (seconds, seconds))
-    assert read_failures(tmp_path, {unit}) == {unit: "a"}
+    assert read_failures(tmp_path, {job}) == {job: "a"}
 
 
 STREAM = Kind("hlx test stream", 1, "a test")

@@ -1,4 +1,4 @@
-"""Study files: what they ask for, and one line for all that is wrong with them."""
+"""Sweep files: what they ask for, and one line for all that is wrong with them."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ from hypothesis import strategies as st
 from hlx.errors import InputError
 from hlx.regions import Grid
 from hlx.sweep.config.entries import Budget
-from hlx.sweep.config.sweep_file import KEYS, StudyFile, read_study_file
+from hlx.sweep.config.sweep_file import KEYS, SweepFile, read_sweep_file
 
 SMALL = 'stimuli = ["s.csv"]\nmodels = ["clip-scenes"]\nregions = ["4x4"]\n'
 
 
-def study_of(folder: Path, text: str, name: str = "study.toml") -> StudyFile:
-    """The study file of this text."""
+def sweep_of(folder: Path, text: str, name: str = "sweep.toml") -> SweepFile:
+    """The sweep file of this text."""
     (folder / name).write_text(text, encoding="utf-8")
-    return read_study_file(folder / name)
+    return read_sweep_file(folder / name)
 
 
 def refusal_of(folder: Path, text: str) -> str:
     """The one line by which a text is refused."""
     with pytest.raises(InputError) as refused:
-        study_of(folder, text)
+        sweep_of(folder, text)
     told = str(refused.value)
-    assert told.startswith(str(folder / "study.toml")) and "\n" not in told
-    return told.removeprefix(str(folder / "study.toml"))
+    assert told.startswith(str(folder / "sweep.toml")) and "\n" not in told
+    return told.removeprefix(str(folder / "sweep.toml"))
 
 
 def test_defaults_are_those_of_explain(tmp_path: Path) -> None:
-    study = study_of(tmp_path, SMALL)
-    assert study.output == tmp_path / "study"
-    assert study.stimuli == (tmp_path / "s.csv",)
-    assert study.backgrounds == ("blur",)
-    [model], [regions], [estimator] = study.models, study.regions, study.estimators
+    sweep = sweep_of(tmp_path, SMALL)
+    assert sweep.output == tmp_path / "sweep"
+    assert sweep.stimuli == (tmp_path / "s.csv",)
+    assert sweep.backgrounds == ("blur",)
+    [model], [regions], [estimator] = sweep.models, sweep.regions, sweep.estimators
     assert (model.name, model.label, model.dtype, model.engine) == ("clip-scenes",) * 2 + ("float32", None)
     assert (regions.label, regions.grid) == ("4x4", Grid(4, 4))
     assert [(r.estimator.name, r.budget, r.seed) for r in estimator.requests(16)] == [("exact", None, 0)]
-    assert not study.keep_tables and not study.validated and study.compilation_cache is None
+    assert not sweep.keep_tables and not sweep.validated and sweep.compilation_cache is None
 
 
 def test_everything_that_can_be_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "checkpoints/mine").mkdir(parents=True)
-    study = study_of(
+    sweep = sweep_of(
         tmp_path,
         """
         output = "../results"
@@ -71,24 +71,24 @@ def test_everything_that_can_be_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ]
         """,
     )
-    assert study.output == tmp_path / "../results" and study.images == (tmp_path / "photos",)
-    assert study.stimuli == (tmp_path / "a.csv", Path("/b.json"))
-    assert study.validated and study.keep_tables and study.backgrounds == ("mean", "blur")
-    assert study.compilation_cache == tmp_path / "cache/hlx/compiled"
-    assert [(m.name, m.label, m.dtype) for m in study.models] == [
+    assert sweep.output == tmp_path / "../results" and sweep.images == (tmp_path / "photos",)
+    assert sweep.stimuli == (tmp_path / "a.csv", Path("/b.json"))
+    assert sweep.validated and sweep.keep_tables and sweep.backgrounds == ("mean", "blur")
+    assert sweep.compilation_cache == tmp_path / "cache/hlx/compiled"
+    assert [(m.name, m.label, m.dtype) for m in sweep.models] == [
         (str(tmp_path / "checkpoints/mine"), "mine", "bfloat16"),
         ("openai/clip-vit-base-patch32", "clip-vit-base-patch32", "float32"),
         ("lxmert-scenes", "LXMERT", "bfloat16"),
         (f"{tmp_path}/mine.py:score", "mine:score", "float32"),
     ]
-    assert (study.models[1].device, study.models[1].batch_size) == ("cuda:1", 64)
-    assert (study.models[2].engine, study.models[2].detector, study.models[2].revision) == (
+    assert (sweep.models[1].device, sweep.models[1].batch_size) == ("cuda:1", 64)
+    assert (sweep.models[2].engine, sweep.models[2].detector, sweep.models[2].revision) == (
         *("torch", "d/e", "v1"),
     )
-    assert [r.label for r in study.regions] == ["2x3", "2x2", "3x3", "4x4", "maps", "1"]
-    assert study.regions[4].labels_of(Path("/x/dog.jpg")) == tmp_path / "maps/dog.png"
-    assert study.regions[5].labels_of(Path("/x/dog.jpg")) == tmp_path / "one.npy"
-    odd = study.estimators[1]
+    assert [r.label for r in sweep.regions] == ["2x3", "2x2", "3x3", "4x4", "maps", "1"]
+    assert sweep.regions[4].labels_of(Path("/x/dog.jpg")) == tmp_path / "maps/dog.png"
+    assert sweep.regions[5].labels_of(Path("/x/dog.jpg")) == tmp_path / "one.npy"
+    odd = sweep.estimators[1]
     assert odd.budgets == (Budget(64), Budget(8, per_region=True))
     assert [(r.budget, r.seed, r.tolerance) for r in odd.requests(9)] == [
         *((64, 2, 0.1), (64, 1, 0.1), (72, 2, 0.1), (72, 1, 0.1)),
@@ -109,7 +109,7 @@ def test_ranges_hold_every_grid_between(
     if end.cols - cols != steps:
         assert "rows and columns grow together" in refusal_of(folder, text)
     else:
-        assert [r.grid for r in study_of(folder, text).regions] == [
+        assert [r.grid for r in sweep_of(folder, text).regions] == [
             Grid(rows + i, cols + i) for i in range(steps + 1)
         ]
 
@@ -168,14 +168,14 @@ WRONG = {
     f"regions = [1{'0' * 5000}]": ": not usable TOML: Exceeds the limit",
     f'models = [{{name = "clip-scenes", label = "{"猫" * 40}"}}]': "at most 100 bytes",
     'models = [{name = "clip-scenes", device = "gpuu"}]': ": models[0].device 'gpuu': expected auto, ",
-    'output = "study.toml/deep/er"': "study.toml is a file, expected a folder's path",
+    'output = "sweep.toml/deep/er"': "sweep.toml is a file, expected a folder's path",
     'estimators = [{name = "odd-gp", tolerance = nan}]': "tolerance: expected a positive share",
     'estimators = [{name = "exact", fewest_players = 9, most_players = 4}]': "fewest_players 9 is more than "
     "most_players 4",
     "keep_tables = 1": ": keep_tables: expected true or false, found 1",
     "compilation_cache = 3": ": compilation_cache: expected true, false or a folder's path, found 3",
     "images = [[]]": ": images[0]: expected text, found a list",
-    'output = "study.toml"': "is a file, expected a folder's path",
+    'output = "sweep.toml"': "is a file, expected a folder's path",
 }
 
 
@@ -202,20 +202,20 @@ def test_what_is_no_toml_names_the_line(tmp_path: Path) -> None:
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    (tmp_path / "study.toml").write_bytes(b"a = '\xff'")
+    (tmp_path / "sweep.toml").write_bytes(b"a = '\xff'")
     with pytest.raises(InputError, match="line 1: not UTF-8"):
-        read_study_file(tmp_path / "study.toml")
+        read_sweep_file(tmp_path / "sweep.toml")
     with pytest.raises(InputError, match="no such file"):
-        read_study_file(tmp_path / "none.toml")
+        read_sweep_file(tmp_path / "none.toml")
     with pytest.raises(InputError, match="is a folder"):
-        read_study_file(tmp_path)
+        read_sweep_file(tmp_path)
     with pytest.raises(InputError, match="is empty"):
-        study_of(tmp_path, "", "empty.toml")
+        sweep_of(tmp_path, "", "empty.toml")
 
 
 def test_a_file_without_ending_names_its_output(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a file, expected a folder's path"):
-        study_of(tmp_path, SMALL, "study")
+        sweep_of(tmp_path, SMALL, "sweep")
 
 
 @given(
@@ -245,8 +245,8 @@ def test_no_value_does_anything_but_be_read_or_refused(
     folder = tmp_path_factory.mktemp("any")
     kept = [each for each in SMALL.splitlines() if not each.startswith(key)]
     try:
-        study = study_of(folder, "\n".join([*kept, f"{key} = {toml(value)}"]))
+        sweep = sweep_of(folder, "\n".join([*kept, f"{key} = {toml(value)}"]))
     except InputError as error:
         assert key in str(error) and "\n" not in str(error)
     else:
-        assert study.models and study.regions and study.estimators and study.backgrounds
+        assert sweep.models and sweep.regions and sweep.estimators and sweep.backgrounds

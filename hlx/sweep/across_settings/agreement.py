@@ -19,7 +19,7 @@ from hlx.inference import FEWEST_STIMULI, bca_interval
 from hlx.regions import Grid
 from hlx.similarity import cosine, rank_correlation
 from hlx.sweep.across_settings.resampling import resample
-from hlx.sweep.results.sweep_maps import StudyMap, grouped, pairs, settings
+from hlx.sweep.results.sweep_maps import SweepMap, grouped, pairs, settings
 
 Common = Grid | Literal["coarser", "finest"]
 """The grid on which maps of two grids are compared; see `across_grids`."""
@@ -98,7 +98,7 @@ class BackgroundAgreement:
         return asdict(self)
 
 
-def across_grids(maps: Sequence[StudyMap], common: Common = "coarser") -> list[GridAgreement]:
+def across_grids(maps: Sequence[SweepMap], common: Common = "coarser") -> list[GridAgreement]:
     """Every pair of grids, by model, background and setting; label maps are left out.
 
     Parameters
@@ -109,11 +109,11 @@ def across_grids(maps: Sequence[StudyMap], common: Common = "coarser") -> list[G
         not: within a coarse cell phi of both signs cancels.) On a finer grid, the equal parts of coarse cells
         make ties, and mere resolution counts as disagreement. Its price is
         that pairs are compared on different numbers of cells, and a 2x2 grid ranks but four; "finest", of the
-        study's rows and of its columns, or a grid of one's own compares all pairs alike.
+        sweep's rows and of its columns, or a grid of one's own compares all pairs alike.
 
     Returns
     -------
-    By setting, model and background in the study's order, then from coarse to fine. Pairs without a common
+    By setting, model and background in the sweep's order, then from coarse to fine. Pairs without a common
     stimulus, or whose common grid has a single cell, are absent.
     """
     on_grids = [m for m in maps if m.grid is not None]
@@ -143,7 +143,7 @@ def across_grids(maps: Sequence[StudyMap], common: Common = "coarser") -> list[G
     return found
 
 
-def across_backgrounds(maps: Sequence[StudyMap]) -> list[BackgroundAgreement]:
+def across_backgrounds(maps: Sequence[SweepMap]) -> list[BackgroundAgreement]:
     """Every pair of backgrounds, by model, regions and setting.
 
     Sampled maps of one seed stand on the same coalitions under both backgrounds, so that part of what they
@@ -175,7 +175,7 @@ Bring = Callable[[Float64[np.ndarray, "m n"]], Float64[np.ndarray, "m k"]]
 
 
 def _agreement(
-    matched: Mapping[str, list[tuple[StudyMap, StudyMap]]], bring: Bring, bring_other: Bring
+    matched: Mapping[str, list[tuple[SweepMap, SweepMap]]], bring: Bring, bring_other: Bring
 ) -> Agreement:
     """Of pairs of maps by stimulus, both brought to the same cells."""
     stimulus = np.repeat(np.arange(len(matched)), [len(them) for them in matched.values()])

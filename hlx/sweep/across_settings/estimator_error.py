@@ -1,4 +1,4 @@
-"""How far estimates are from the exact values, where a study has both; and what maps cost."""
+"""How far estimates are from the exact values, where a sweep has both; and what maps cost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hlx.inference import FEWEST_STIMULI
 from hlx.inference.intervals import bootstrap_interval
 from hlx.similarity import rank_correlation
 from hlx.sweep.across_settings.agreement import RESAMPLES, Mean, mean_by, mean_over_stimuli, rounded
-from hlx.sweep.results.sweep_maps import StudyMap, by_budget, grouped
+from hlx.sweep.results.sweep_maps import SweepMap, by_budget, grouped
 
 LEVEL = 0.95
 """Nominal coverage of the intervals."""
@@ -70,8 +70,8 @@ class Cost:
     n_players, evaluations : regions of a map and its distinct coalitions, on average.
     seconds : of a map, the median, which leaves compilation to the first; None where not known. What an
         image's maps took together is shared out equally among them, so that estimators cannot be told apart.
-    total_seconds : of all `units`; None where that of any is not known.
-    units : maps computed; stimuli with the same texts and image share one.
+    total_seconds : of all `jobs`; None where that of any is not known.
+    jobs : maps computed; stimuli with the same texts and image share one.
     """
 
     model: str
@@ -80,7 +80,7 @@ class Cost:
     evaluations: float
     seconds: float | None
     total_seconds: float | None
-    units: int
+    jobs: int
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as JSON's types."""
@@ -92,8 +92,8 @@ def way_of(error: EstimatorError) -> tuple[str, int | str | None, float | None]:
     return error.estimator, error.budget, error.tolerance
 
 
-def estimator_errors(maps: Sequence[StudyMap]) -> list[EstimatorError]:
-    """Every estimator and budget of which the study also has exact maps, in the study's order.
+def estimator_errors(maps: Sequence[SweepMap]) -> list[EstimatorError]:
+    """Every estimator and budget of which the sweep also has exact maps, in the sweep's order.
 
     Maps that came out exact, since their budget reached all coalitions, are the truth, and not among these.
     """
@@ -110,18 +110,18 @@ def estimator_errors(maps: Sequence[StudyMap]) -> list[EstimatorError]:
     ]
 
 
-def costs(maps: Sequence[StudyMap]) -> list[Cost]:
-    """Evaluations and seconds by model and regions, in the study's order."""
-    computed = [them[0] for them in grouped(maps, lambda m: (m.row.model, m.row.unit)).values()]
+def costs(maps: Sequence[SweepMap]) -> list[Cost]:
+    """Evaluations and seconds by model and regions, in the sweep's order."""
+    computed = [them[0] for them in grouped(maps, lambda m: (m.row.model, m.row.job)).values()]
     return [_cost(them) for them in grouped(computed, lambda m: (m.row.model, m.row.regions)).values()]
 
 
-def _question(m: StudyMap) -> tuple[str, str, str, str]:
+def _question(m: SweepMap) -> tuple[str, str, str, str]:
     return m.row.model, m.row.regions, m.row.background, m.row.stimulus
 
 
 def _error(
-    maps: Sequence[StudyMap], budget: int | str | None, truth: Sequence[Float64[np.ndarray, " _"]]
+    maps: Sequence[SweepMap], budget: int | str | None, truth: Sequence[Float64[np.ndarray, " _"]]
 ) -> EstimatorError:
     first = maps[0].row
     numbers = np.array([_numbers(m, exact) for m, exact in zip(maps, truth, strict=True)]).T
@@ -145,7 +145,7 @@ def _error(
     )
 
 
-def _numbers(m: StudyMap, exact: Float64[np.ndarray, " n"]) -> tuple[float, ...]:
+def _numbers(m: SweepMap, exact: Float64[np.ndarray, " n"]) -> tuple[float, ...]:
     """Squared error and size, rank correlation, precision, and coverage of one map."""
     estimate = Estimate(m.values, m.standard_error, m.degrees_of_freedom)
     return (
@@ -181,7 +181,7 @@ def _ratio(above: Float64[np.ndarray, " m"], below: Float64[np.ndarray, " m"]) -
     return Mean(float(ratio_of_sums(above, below)), low, high, len(above))
 
 
-def _cost(maps: Sequence[StudyMap]) -> Cost:
+def _cost(maps: Sequence[SweepMap]) -> Cost:
     first = maps[0]
     seconds = [m.seconds for m in maps if m.seconds is not None]
     return Cost(
@@ -191,5 +191,5 @@ def _cost(maps: Sequence[StudyMap]) -> Cost:
         evaluations=_mean([m.n_evaluations for m in maps]),
         seconds=float(np.median(seconds)) if seconds else None,
         total_seconds=float(np.sum(seconds)) if len(seconds) == len(maps) else None,
-        units=len(maps),
+        jobs=len(maps),
     )

@@ -1,4 +1,4 @@
-"""What a study found over grids, backgrounds and estimators: all comparisons at once."""
+"""What a sweep found over grids, backgrounds and estimators: all comparisons at once."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from hlx.sweep.across_settings.agreement import (
     across_grids,
 )
 from hlx.sweep.across_settings.estimator_error import Cost, EstimatorError, costs, estimator_errors
-from hlx.sweep.results.merged_file import StudyResults
+from hlx.sweep.results.merged_file import SweepResults
 from hlx.sweep.results.rows import Missing, Row
 from hlx.sweep.results.sweep_maps import distinct, grouped, read_maps
 
 
 @dataclass(frozen=True)
-class Sweep:
-    """What a study found.
+class SweepComparison:
+    """What a sweep found.
 
     Attributes
     ----------
-    study : what it is called: its output folder, or the merged file where that has a name of its own.
+    name : what it is called: its output folder, or the merged file where that has a name of its own.
     content_hash : of the results.
     models : label, name, revision, dtype, engine and fingerprint of each.
     versions : of packages, and "device", that computed results; each combination once.
     maps, stimuli : how many there are.
-    regions, backgrounds, estimators : as the study file calls them, in its order.
+    regions, backgrounds, estimators : as the sweep file calls them, in its order.
     lacking : of every model that lacks something.
     common : where maps of two grids were compared, as asked: "coarser", "finest" or a grid.
     """
 
-    study: str
+    name: str
     content_hash: str
     models: tuple[dict[str, Any], ...]
     versions: tuple[dict[str, str], ...]
@@ -62,12 +62,12 @@ class Sweep:
         return asdict(self)
 
 
-def compare(results: StudyResults, common: Common = "coarser") -> Sweep:
-    """Every comparison that a study's results allow; `common` as `across_grids` takes it."""
+def compare_settings(results: SweepResults, common: Common = "coarser") -> SweepComparison:
+    """Every comparison that a sweep's results allow; `common` as `across_grids` takes it."""
     maps = read_maps(results)
     rows = results.rows
-    return Sweep(
-        study=results.path.parent.name if results.path.stem == "merged" else results.path.stem,
+    return SweepComparison(
+        name=results.path.parent.name if results.path.stem == "merged" else results.path.stem,
         content_hash=results.content_hash,
         models=tuple(results.models),
         versions=tuple(distinct(m.versions for m in maps)),

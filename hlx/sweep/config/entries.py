@@ -1,4 +1,4 @@
-"""What stands in the lists of a study file: models, regions, estimators."""
+"""What stands in the lists of a sweep file: models, regions, estimators."""
 
 from __future__ import annotations
 

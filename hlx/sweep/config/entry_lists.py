@@ -1,4 +1,4 @@
-"""The entries of a study file's lists read: texts and tables in, what they ask for out, problems gathered."""
+"""The entries of a sweep file's lists read: texts and tables in, what they ask for out, problems gathered."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LONGEST_LABEL = 100
 """In bytes, as file systems count: a label becomes part of the names of files."""
 
 Absolute = Callable[[str], Path]
-"""A path of the study file, by the folder that it is relative to."""
+"""A path of the sweep file, by the folder that it is relative to."""
 
 
 def read_model(

@@ -16,7 +16,7 @@ from hlx.errors import InputError
 from hlx.records import read_text
 
 MOST = 10**9
-"""Of any whole number in a study file."""
+"""Of any whole number in a sweep file."""
 
 NAMED_PROBLEMS = 20
 """So many problems are named before it is said how many more there are."""
@@ -24,11 +24,11 @@ NAMED_PROBLEMS = 20
 
 @dataclass
 class Problems:
-    """What is wrong with a study, told all at once.
+    """What is wrong with a sweep, told all at once.
 
     Attributes
     ----------
-    file : the study file, which the message starts with.
+    file : the sweep file, which the message starts with.
     """
 
     file: Path

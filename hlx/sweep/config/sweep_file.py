@@ -1,4 +1,4 @@
-"""The study file: TOML that says what to compute, read and checked whole before anything runs."""
+"""The sweep file: TOML that says what to compute, read and checked whole before anything runs."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ KEYS = (
 
 
 @dataclass(frozen=True)
-class StudyFile:
-    """What a study file asks for; its paths are absolute.
+class SweepFile:
+    """What a sweep file asks for; its paths are absolute.
 
     Attributes
     ----------
     path : of the file.
-    output : folder of all that the study writes.
+    output : folder of all that the sweep writes.
     stimuli : files that list them.
     images : folders to find their images in.
     validated : only the stimuli of VALSE that annotators validated.
@@ -58,8 +58,8 @@ class StudyFile:
     compilation_cache: Path | None
 
 
-def read_study_file(path: str | Path) -> StudyFile:
-    """What a study file asks for. Whether images and models are there is for `make_plan` to find out.
+def read_sweep_file(path: str | Path) -> SweepFile:
+    """What a sweep file asks for. Whether images and models are there is for `make_plan` to find out.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def read_study_file(path: str | Path) -> StudyFile:
     if not os.path.isdir(there):
         problems.add(f"output {str(output)!r}: {there} is a file, expected a folder's path")
     dtype = table.choice("dtype", DTYPES) or "float32"
-    study = StudyFile(
+    sweep = SweepFile(
         path=path,
         output=output,
         stimuli=tuple(
@@ -103,7 +103,7 @@ def read_study_file(path: str | Path) -> StudyFile:
         compilation_cache=_cache(table, found, absolute),
     )
     problems.tell()
-    return study
+    return sweep
 
 
 def _models(table: Table, problems: Problems, dtype: str, absolute: Absolute) -> tuple[ModelEntry, ...]:

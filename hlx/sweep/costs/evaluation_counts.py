@@ -1,4 +1,4 @@
-"""How many coalitions an item evaluates: what several estimators ask for is evaluated once."""
+"""How many coalitions an image group evaluates: what several estimators ask for is evaluated once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hlx.coalitions import row_keys
 from hlx.estimating import Request
 from hlx.estimators import make_plan
 from hlx.regions import Grid
-from hlx.sweep.plan.jobs import Item, RegionsOf
+from hlx.sweep.plan.jobs import ImageGroup, PlannedRegions
 
 MOST_PLANNED = 4096
 """Larger budgets are not planned to count what they have in common with others."""
@@ -27,24 +27,24 @@ class Count(NamedTuple):
 
 
 class EvaluationCounts:
-    """Counts, made once for all items of the same regions and requests."""
+    """Counts, made once for all groups of the same regions and requests."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, Grid | None, tuple[Request, ...]], dict[str, Count]] = {}
 
-    def of(self, item: Item) -> dict[str, Count]:
+    def of(self, group: ImageGroup) -> dict[str, Count]:
         """What each estimator adds, by name, to what those before it evaluate; tables come first.
 
         Label maps of the same number of regions count as alike.
         """
-        requests = tuple(dict.fromkeys(unit.request for unit in item.units))
-        key = item.regions.n_players, item.regions.grid, requests
+        requests = tuple(dict.fromkeys(job.request for job in group.jobs))
+        key = group.regions.n_players, group.regions.grid, requests
         if key not in self._known:
-            self._known[key] = _counted(item.regions, requests)
+            self._known[key] = _counted(group.regions, requests)
         return self._known[key]
 
 
-def _counted(regions: RegionsOf, requests: tuple[Request, ...]) -> dict[str, Count]:
+def _counted(regions: PlannedRegions, requests: tuple[Request, ...]) -> dict[str, Count]:
     n = regions.n_players
     everything = 1 << n
     counts = {request.estimator.name: Count() for request in requests}

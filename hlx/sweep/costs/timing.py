@@ -1,4 +1,4 @@
-"""How long a study's items take on this machine: a few coalitions evaluated of one or two items a model."""
+"""How long a sweep's groups take on this machine: a few coalitions evaluated of one or two groups a model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from hlx.errors import HlxError, InputError
 from hlx.models.load import Loaded
 from hlx.sweep.costs.evaluation_counts import EvaluationCounts
-from hlx.sweep.plan.jobs import Item, PlannedModel
+from hlx.sweep.plan.jobs import ImageGroup, PlannedModel
 from hlx.sweep.run.computing import compute
 from hlx.sweep.run.preparing import Prepared, Preparer, devices_of, load_planned
 
@@ -20,13 +20,13 @@ ENOUGH_SECONDS = 0.3
 """A measurement of so long is trusted."""
 
 MOST_SECONDS = 1.0
-"""An item that seems to take no longer is computed whole, to see what it takes besides evaluations."""
+"""An image group that seems to take no longer is computed whole, to see what it takes besides evaluations."""
 
 TRIES = 4
-"""Items of which one can be timed."""
+"""Image groups of which one can be timed."""
 
 MOST_COSTLY = 50_000
-"""Budget times regions, of estimators that plan for long, up to which an item is computed whole."""
+"""Budget times regions, of estimators that plan for long, up to which an image group is computed whole."""
 
 
 @dataclass(frozen=True)
@@ -35,19 +35,19 @@ class Rate:
 
     Attributes
     ----------
-    evaluation, unit : for each evaluation, and besides for each unit.
-    preparing : of an item, while another is computed.
-    solved : whether `unit` has in it what estimators take to solve; that of large budgets is not tried.
+    evaluation, job : for each evaluation, and besides for each job.
+    preparing : of an image group, while another is computed.
+    solved : whether `job` has in it what estimators take to solve; that of large budgets is not tried.
     """
 
     evaluation: float
-    unit: float
+    job: float
     preparing: float
     solved: bool = True
 
     def over(self, devices: int) -> Rate:
         """Of so many devices together, where this is of one."""
-        return Rate(self.evaluation / devices, self.unit / devices, self.preparing / devices, self.solved)
+        return Rate(self.evaluation / devices, self.job / devices, self.preparing / devices, self.solved)
 
 
 @dataclass(frozen=True)
@@ -74,23 +74,25 @@ class Timing:
 
         return Rate(
             at(lambda rate: rate.evaluation),
-            at(lambda rate: rate.unit),
+            at(lambda rate: rate.job),
             at(lambda rate: rate.preparing),
             all(rate.solved for rate in self.rates.values()),
         )
 
 
 def measure(
-    models: Sequence[PlannedModel], items: Sequence[Item], say: Callable[[str], None] = lambda line: None
+    models: Sequence[PlannedModel],
+    groups: Sequence[ImageGroup],
+    say: Callable[[str], None] = lambda line: None,
 ) -> dict[int, Timing | str]:
-    """What the models of these items take, by their places; or why that could not be found out.
+    """What the models of these groups take, by their places; or why that could not be found out.
 
-    Each model is loaded on one of the devices that a run would use, and evaluates coalitions of its items
+    Each model is loaded on one of the devices that a run would use, and evaluates coalitions of its groups
     with the fewest and the most regions, for a few seconds at most.
     """
     found: dict[int, Timing | str] = {}
-    for place in dict.fromkeys(item.model for item in items):
-        own = [item for item in items if item.model == place]
+    for place in dict.fromkeys(group.model for group in groups):
+        own = [group for group in groups if group.model == place]
         say(f"timing {models[place].label}")
         try:
             found[place] = _timed(models[place], own)
@@ -103,47 +105,47 @@ def measure(
     return found
 
 
-def _players(item: Item) -> int:
-    return item.regions.n_players
+def _players(group: ImageGroup) -> int:
+    return group.regions.n_players
 
 
-def _timed(model: PlannedModel, items: Sequence[Item]) -> Timing:
+def _timed(model: PlannedModel, groups: Sequence[ImageGroup]) -> Timing:
     devices = devices_of(model)
     start = time.perf_counter()
     loaded = load_planned(model, devices[0])
     loading = time.perf_counter() - start
     rates, first_longer = {}, []
-    for n in sorted({min(map(_players, items)), max(map(_players, items))}):
-        rate, longer = _first_rate(loaded, model, [item for item in items if _players(item) == n])
+    for n in sorted({min(map(_players, groups)), max(map(_players, groups))}):
+        rate, longer = _first_rate(loaded, model, [group for group in groups if _players(group) == n])
         rates[n] = rate.over(len(devices))
         first_longer.append(longer)
     return Timing(rates, loading, sum(first_longer) / len(first_longer))
 
 
-def _first_rate(loaded: Loaded, model: PlannedModel, items: Sequence[Item]) -> tuple[Rate, float]:
-    """Of the first of a few items that can be computed: a run, too, passes over an image that is broken."""
-    for item in items[:TRIES]:
+def _first_rate(loaded: Loaded, model: PlannedModel, groups: Sequence[ImageGroup]) -> tuple[Rate, float]:
+    """Of the first of a few groups that can be computed: a run, too, passes over an image that is broken."""
+    for group in groups[:TRIES]:
         try:
-            return _rate(loaded, model, item)
+            return _rate(loaded, model, group)
         except HlxError as error:
             last = error
     raise last
 
 
-def _rate(loaded: Loaded, model: PlannedModel, item: Item) -> tuple[Rate, float]:
-    """Of an item on the model's device; and how much longer the first evaluations took."""
+def _rate(loaded: Loaded, model: PlannedModel, group: ImageGroup) -> tuple[Rate, float]:
+    """Of an image group on the model's device; and how much longer the first evaluations took."""
     # What one stimulus takes is enough: all share the evaluations.
-    first_one = item.units[0].stimulus
-    item = replace(item, units=tuple(unit for unit in item.units if unit.stimulus == first_one))
-    prepared = Preparer().prepare(loaded, model, item)
+    first_one = group.jobs[0].stimulus
+    group = replace(group, jobs=tuple(job for job in group.jobs if job.stimulus == first_one))
+    prepared = Preparer().prepare(loaded, model, group)
     start = time.perf_counter()
-    prepared = Preparer().prepare(loaded, model, item)
+    prepared = Preparer().prepare(loaded, model, group)
     preparing = time.perf_counter() - start
     questions = loaded.questions([(first_one.caption, first_one.foil)])
     start = time.perf_counter()
     loaded.questions([(first_one.caption, first_one.foil)])
     besides = time.perf_counter() - start
-    evaluations = sum(count.evaluations for count in EvaluationCounts().of(item).values())
+    evaluations = sum(count.evaluations for count in EvaluationCounts().of(group).values())
     m = min(prepared.masked.batch_size, evaluations)
     first = _seconds(prepared, questions, m)
     seconds = _seconds(prepared, questions, m)
@@ -153,17 +155,17 @@ def _rate(loaded: Loaded, model: PlannedModel, item: Item) -> tuple[Rate, float]
         _seconds(prepared, questions, m)
         seconds = _seconds(prepared, questions, m)
     evaluation = seconds / m
-    costly = _costly(item)
+    costly = _costly(group)
     if evaluation * evaluations <= MOST_SECONDS and costly <= MOST_COSTLY:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of tolerances: the run will tell them
-            compute(loaded, model, item, prepared)
+            compute(loaded, model, group, prepared)
             start = time.perf_counter()
-            _, failures = compute(loaded, model, item, prepared)
+            _, failures = compute(loaded, model, group, prepared)
             besides = max(0.0, time.perf_counter() - start - evaluation * evaluations)
         if failures:
             raise InputError(failures[0].reason)
-    return Rate(evaluation, besides / len(item.units), preparing, costly <= MOST_COSTLY), compiling
+    return Rate(evaluation, besides / len(group.jobs), preparing, costly <= MOST_COSTLY), compiling
 
 
 def _seconds(prepared: Prepared, questions: object, m: int) -> float:
@@ -174,9 +176,9 @@ def _seconds(prepared: Prepared, questions: object, m: int) -> float:
     return time.perf_counter() - start
 
 
-def _costly(item: Item) -> int:
-    """Budget times regions of the item's costly estimators."""
-    n = _players(item)
-    requests = {unit.request for unit in item.units if unit.request.estimator.costly}
+def _costly(group: ImageGroup) -> int:
+    """Budget times regions of the group's costly estimators."""
+    n = _players(group)
+    requests = {job.request for job in group.jobs if job.request.estimator.costly}
     limits = [list(request.rounds(n))[-1] or 0 for request in requests]
     return sum(n * limit for limit in limits)

@@ -1,4 +1,4 @@
-"""The plan of a study: every unit that its file asks for, in an order that depends on the file alone."""
+"""The plan of a sweep: every job that its file asks for, in an order that depends on the file alone."""
 
 from __future__ import annotations
 
@@ -15,128 +15,130 @@ from hlx.estimating import Request
 from hlx.models.load import identify
 from hlx.stimuli import gather_read, read_stimuli
 from hlx.sweep.config.problems import NAMED_PROBLEMS, Problems
-from hlx.sweep.config.sweep_file import StudyFile
+from hlx.sweep.config.sweep_file import SweepFile
 from hlx.sweep.plan.jobs import (
-    Asked,
-    Item,
+    ImageGroup,
+    Job,
     PlannedImage,
     PlannedModel,
-    RegionsOf,
-    Unit,
-    unit_id,
-    unit_identity,
+    PlannedRegions,
+    PlannedStimulus,
+    job_id,
+    job_identity,
 )
-from hlx.sweep.plan.planned_estimators import PlannedRequests
+from hlx.sweep.plan.planned_estimators import PlannedEstimators
 from hlx.sweep.plan.planned_regions import Sides, planned_regions
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Units that the study file's limits leave out, of an estimator on some regions."""
+    """Jobs that the sweep file's limits leave out, of an estimator on some regions."""
 
     estimator: str
     regions: str
-    units: int
+    jobs: int
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What a study computes.
+    """What a sweep computes.
 
     Attributes
     ----------
     stimuli : in the order of the files.
-    models : in the study file's order.
-    items : by model, image (in the order of its first stimulus), regions, background; the units of each by
-        stimulus, estimator, budget, seed. Stimuli with the same texts and image have units of the same id.
+    models : in the sweep file's order.
+    groups : by model, image (in the order of its first stimulus), regions, background; the jobs of each by
+        stimulus, estimator, budget, seed. Stimuli with the same texts and image have jobs of the same id.
     left_out : what the limits of estimators leave out.
     """
 
-    study: StudyFile
-    stimuli: tuple[Asked, ...]
+    sweep: SweepFile
+    stimuli: tuple[PlannedStimulus, ...]
     models: tuple[PlannedModel, ...]
-    items: tuple[Item, ...]
+    groups: tuple[ImageGroup, ...]
     left_out: tuple[LeftOut, ...] = ()
 
     @property
-    def n_units(self) -> int:
-        """Units of all items; those of the same id count each."""
-        return sum(len(item.units) for item in self.items)
+    def n_jobs(self) -> int:
+        """Jobs of all groups; those of the same id count each."""
+        return sum(len(group.jobs) for group in self.groups)
 
-    def rows(self) -> Iterator[tuple[PlannedModel, Item, Unit]]:
-        """Every unit with its model and item, in order."""
-        for item in self.items:
-            for unit in item.units:
-                yield self.models[item.model], item, unit
+    def rows(self) -> Iterator[tuple[PlannedModel, ImageGroup, Job]]:
+        """Every job with its model and group, in order."""
+        for group in self.groups:
+            for job in group.jobs:
+                yield self.models[group.model], group, job
 
 
-def make_plan(study: StudyFile) -> Plan:
-    """Expand a study file; models are identified and images hashed, but nothing is loaded.
+def plan_sweep(sweep: SweepFile) -> Plan:
+    """Expand a sweep file; models are identified and images hashed, but nothing is loaded.
 
     Raises
     ------
     InputError : all at once: stimuli that cannot be read, images, label maps and models that are not there,
         label maps of a wrong size, what estimators cannot do; or that nothing is left to compute.
     """
-    problems = Problems(study.path)
-    models, sides = _models(study, problems)
-    stimuli, by_image = _stimuli(study, problems)
+    problems = Problems(sweep.path)
+    models, sides = _models(sweep, problems)
+    stimuli, by_image = _stimuli(sweep, problems)
     images = _hashed(by_image, problems)
-    regions = planned_regions(study.regions, images, sides, problems)
-    requests = PlannedRequests(study.estimators)
-    for entry in study.regions:
+    regions = planned_regions(sweep.regions, images, sides, problems)
+    requests = PlannedEstimators(sweep.estimators)
+    for entry in sweep.regions:
         if entry.grid is not None:  # also where no image was found
             requests.add(entry.grid.n_players, entry.label)
-    groups = [(image, by_image[image.path], of_image) for image in images for of_image in regions[image.path]]
-    for _, _, of_image in groups:
+    combinations = [
+        (image, by_image[image.path], of_image) for image in images for of_image in regions[image.path]
+    ]
+    for _, _, of_image in combinations:
         requests.add(of_image.n_players, of_image.label)
     requests.tell(problems)
     problems.tell()
-    items = tuple(
-        _item(study, models, m, image, of_image, background, of_stimuli, requests.of(of_image.n_players))
+    groups = tuple(
+        _group(sweep, models, m, image, of_image, background, of_stimuli, requests.of(of_image.n_players))
         for m in range(len(models))
-        for image, of_stimuli, of_image in groups
-        for background in study.backgrounds
+        for image, of_stimuli, of_image in combinations
+        for background in sweep.backgrounds
         if requests.of(of_image.n_players)
     )
-    if not items:
-        raise InputError(f"{study.path}: fewest_players and most_players leave nothing to compute")
+    if not groups:
+        raise InputError(f"{sweep.path}: fewest_players and most_players leave nothing to compute")
     left_out: Counter[tuple[str, str]] = Counter()
-    for _, of_stimuli, of_image in groups:
+    for _, of_stimuli, of_image in combinations:
         for name, count in requests.left_out(of_image.n_players).items():
-            left_out[name, of_image.label] += count * len(of_stimuli) * len(models) * len(study.backgrounds)
+            left_out[name, of_image.label] += count * len(of_stimuli) * len(models) * len(sweep.backgrounds)
     told = tuple(LeftOut(name, label, count) for (name, label), count in left_out.items())
-    return Plan(study, stimuli, models, items, told)
+    return Plan(sweep, stimuli, models, groups, told)
 
 
-def _item(
-    study: StudyFile,
+def _group(
+    sweep: SweepFile,
     models: tuple[PlannedModel, ...],
     model: int,
     image: PlannedImage,
-    regions: RegionsOf,
+    regions: PlannedRegions,
     background: str,
-    stimuli: list[Asked],
+    stimuli: list[PlannedStimulus],
     requests: tuple[Request, ...],
-) -> Item:
-    keep = study.keep_tables
-    units = tuple(
-        Unit(
-            unit_id(unit_identity(models[model], image, regions, background, one, request, keep)),
+) -> ImageGroup:
+    keep = sweep.keep_tables
+    jobs = tuple(
+        Job(
+            job_id(job_identity(models[model], image, regions, background, one, request, keep)),
             one,
             request,
         )
         for one in stimuli
         for request in requests
     )
-    return Item(model, image, regions, background, keep, units)
+    return ImageGroup(model, image, regions, background, keep, jobs)
 
 
-def _models(study: StudyFile, problems: Problems) -> tuple[tuple[PlannedModel, ...], Sides]:
+def _models(sweep: SweepFile, problems: Problems) -> tuple[tuple[PlannedModel, ...], Sides]:
     """The models with their fingerprints, and the sides of their inputs."""
     models: list[PlannedModel] = []
     sides: Sides = {}
-    for entry in study.models:
+    for entry in sweep.models:
         try:
             found = identify(entry.name, entry.revision, entry.engine, entry.detector)
         except HlxError as error:
@@ -165,16 +167,18 @@ def _models(study: StudyFile, problems: Problems) -> tuple[tuple[PlannedModel, .
     return tuple(models), sides
 
 
-def _stimuli(study: StudyFile, problems: Problems) -> tuple[tuple[Asked, ...], dict[Path, list[Asked]]]:
+def _stimuli(
+    sweep: SweepFile, problems: Problems
+) -> tuple[tuple[PlannedStimulus, ...], dict[Path, list[PlannedStimulus]]]:
     """All stimuli, and those of each image that was found."""
-    folders = [folder for folder in study.images if os.path.isdir(folder)]
-    for folder in study.images:
+    folders = [folder for folder in sweep.images if os.path.isdir(folder)]
+    for folder in sweep.images:
         if folder not in folders:
             problems.add(f"images: there is no folder {folder}")
     read = []
-    for file in study.stimuli:
+    for file in sweep.stimuli:
         try:
-            read.append((file, read_stimuli(file, validated=study.validated, resolve=False)))
+            read.append((file, read_stimuli(file, validated=sweep.validated, resolve=False)))
         except InputError as error:
             problems.add(error)
     try:
@@ -188,10 +192,10 @@ def _stimuli(study: StudyFile, problems: Problems) -> tuple[tuple[Asked, ...], d
         places = ", ".join(["beside their stimulus files", *(f"in {folder}" for folder in folders)])
         problems.add(f"{count} not {places}: {', '.join(missing[:NAMED_PROBLEMS])}{rest}")
     stimuli = tuple(
-        Asked(str(stimulus.id), stimulus.caption, stimulus.foil, stimulus.phenomenon)
+        PlannedStimulus(str(stimulus.id), stimulus.caption, stimulus.foil, stimulus.phenomenon)
         for stimulus in gathered.stimuli
     )
-    by_image: dict[Path, list[Asked]] = {}
+    by_image: dict[Path, list[PlannedStimulus]] = {}
     for stimulus, source in zip(stimuli, gathered.sources, strict=True):
         if source is not None:
             by_image.setdefault(source, []).append(stimulus)

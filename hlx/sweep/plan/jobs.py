@@ -1,9 +1,9 @@
-"""What a study computes: units, each known by a hash of all that determines its result, in items.
+"""What a sweep computes: jobs, each known by a hash of all that determines its result, in groups.
 
-An item is what is computed in one go: units of one model, image, regions and background, which share the
-image's vectors. It is also what is computed whole or not at all, so that whoever computes it, and however
-often they are interrupted, finds the same bits on the same kind of device. Units that a change to the study
-adds to an item are computed without those that are there: in other batches, which the last bits may tell.
+An image group is what is computed in one go: jobs of one model, image, regions and background, which share
+the image's vectors. It is also what is computed whole or not at all, so that whoever computes it, and however
+often they are interrupted, finds the same bits on the same kind of device. Jobs that a change to the sweep
+adds to a group are computed without those that are there: in other batches, which the last bits may tell.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from hlx.estimating import Request
 from hlx.regions import Grid, LabelMap, Regions
 
 RESULTS_VERSION = 1
-"""Part of every unit's hash; raised when the same unit would give other numbers than before."""
+"""Part of every job's hash; raised when the same job would give other numbers than before."""
 
 
 @dataclass(frozen=True)
-class RegionsOf:
+class PlannedRegions:
     """The regions of one image: a grid, or the file of a label map, which is read when it is needed.
 
     Attributes
     ----------
-    label : what the study file calls them: "4x4", or the label map as it is written there.
+    label : what the sweep file calls them: "4x4", or the label map as it is written there.
     grid : the grid, None for a label map.
     labels, sha256, players : file, content hash and number of regions of a label map.
     """
@@ -44,14 +44,14 @@ class RegionsOf:
 
         Raises
         ------
-        InputError : the label map cannot be read, or is another one than when the study was planned.
+        InputError : the label map cannot be read, or is another one than when the sweep was planned.
         """
         if self.grid is not None:
             return self.grid
         assert self.labels is not None
         read = LabelMap.read(self.labels)
         if read.sha256 != self.sha256:
-            raise InputError(f"{self.labels}: has changed since the study was planned")
+            raise InputError(f"{self.labels}: has changed since the sweep was planned")
         return read
 
     def identity(self) -> dict[str, Any]:
@@ -61,11 +61,11 @@ class RegionsOf:
 
 @dataclass(frozen=True)
 class PlannedModel:
-    """A model of a study, by what `load_model` takes and what determines its scores.
+    """A model of a sweep, by what `load_model` takes and what determines its scores.
 
     Attributes
     ----------
-    label : what results call it; no two models of a study have the same.
+    label : what results call it; no two models of a sweep have the same.
     name, dtype, engine, device, detector, revision : as `load_model` takes them.
     batch_size : coalitions at once; None for what suits the device.
     fingerprint : SHA-256 of weights, config, tokenizer and preprocessing.
@@ -95,8 +95,8 @@ class PlannedImage:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A stimulus of a study without its image: what an item asks of one.
+class PlannedStimulus:
+    """A stimulus of a sweep without its image: what an image group asks of one.
 
     Attributes
     ----------
@@ -110,24 +110,24 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Unit:
+class Job:
     """One stimulus explained by one estimator with one budget and seed.
 
     Attributes
     ----------
-    id : 64 hexadecimal digits, see `unit_id`. Stimuli with the same texts and image share it.
+    id : 64 hexadecimal digits, see `job_id`. Stimuli with the same texts and image share it.
     stimulus : the caption and foil.
     request : estimator, budget, seed, tolerance.
     """
 
     id: str
-    stimulus: Asked
+    stimulus: PlannedStimulus
     request: Request
 
 
 @dataclass(frozen=True)
-class Item:
-    """The units of one model, image, regions and background, in the study's order.
+class ImageGroup:
+    """The jobs of one model, image, regions and background, in the sweep's order.
 
     Attributes
     ----------
@@ -137,27 +137,27 @@ class Item:
 
     model: int
     image: PlannedImage
-    regions: RegionsOf
+    regions: PlannedRegions
     background: str
     keep_tables: bool
-    units: tuple[Unit, ...]
+    jobs: tuple[Job, ...]
 
     @property
     def id(self) -> str:
-        """64 hexadecimal digits: the hash of its units' ids."""
-        return hashlib.sha256("".join(unit.id for unit in self.units).encode()).hexdigest()
+        """64 hexadecimal digits: the hash of its jobs' ids."""
+        return hashlib.sha256("".join(job.id for job in self.jobs).encode()).hexdigest()
 
 
-def unit_identity(
+def job_identity(
     model: PlannedModel,
     image: PlannedImage,
-    regions: RegionsOf,
+    regions: PlannedRegions,
     background: str,
-    stimulus: Asked,
+    stimulus: PlannedStimulus,
     request: Request,
     keep_tables: bool,
 ) -> dict[str, Any]:
-    """Everything that determines a unit's result, as JSON's types."""
+    """Everything that determines a job's result, as JSON's types."""
     return {
         "results": RESULTS_VERSION,
         "model": model.identity(),
@@ -174,6 +174,6 @@ def unit_identity(
     }
 
 
-def unit_id(identity: dict[str, Any]) -> str:
-    """SHA-256, in hexadecimal, of a unit's identity."""
+def job_id(identity: dict[str, Any]) -> str:
+    """SHA-256, in hexadecimal, of a job's identity."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

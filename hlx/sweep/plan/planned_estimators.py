@@ -1,4 +1,4 @@
-"""What a study's estimators are asked for on so many regions."""
+"""What a sweep's estimators are asked for on so many regions."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hlx.sweep.config.entries import EstimatorEntry
 from hlx.sweep.config.problems import Problems
 
 
-class PlannedRequests:
-    """The requests of a study's estimators, made and checked once for each number of regions."""
+class PlannedEstimators:
+    """The requests of a sweep's estimators, made and checked once for each number of regions."""
 
     def __init__(self, entries: Sequence[EstimatorEntry]) -> None:
         self._entries = tuple(entries)

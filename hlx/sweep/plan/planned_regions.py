@@ -1,4 +1,4 @@
-"""The regions of a study's images: grids as they are, label maps read once, checked and let go."""
+"""The regions of a sweep's images: grids as they are, label maps read once, checked and let go."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hlx.errors import InputError
 from hlx.regions import Grid, LabelMap
 from hlx.sweep.config.entries import STEM, RegionsEntry
 from hlx.sweep.config.problems import Problems
-from hlx.sweep.plan.jobs import PlannedImage, RegionsOf
+from hlx.sweep.plan.jobs import PlannedImage, PlannedRegions
 
 Sides = dict[int, str]
 """Sides, in pixels, of what models are shown, each with a model that has it."""
@@ -23,7 +23,7 @@ _EXIF_ORIENTATION, _SIDEWAYS = 0x0112, (5, 6, 7, 8)
 
 def planned_regions(
     entries: Sequence[RegionsEntry], pictures: Sequence[PlannedImage], sides: Sides, problems: Problems
-) -> dict[Path, list[RegionsOf]]:
+) -> dict[Path, list[PlannedRegions]]:
     """The regions of every image, in the order of the entries; what is wrong with them goes to `problems`.
 
     Parameters
@@ -42,7 +42,7 @@ def planned_regions(
     with ThreadPoolExecutor() as pool:
         read = dict(zip(maps, pool.map(lambda path: _read(path, sides), maps), strict=True))
         sizes = dict(zip(images, pool.map(_size, images), strict=True)) if maps else {}
-    planned: dict[Path, list[RegionsOf]] = {image: [] for image in images}
+    planned: dict[Path, list[PlannedRegions]] = {image: [] for image in images}
     for image in images:
         for entry in entries:
             if entry in grids:
@@ -55,7 +55,9 @@ def planned_regions(
                 continue
             if (wrong := found.misfit(path, image, sizes[image], sides)) is not None:
                 problems.add(f"regions {entry.label}: {wrong}")
-            planned[image].append(RegionsOf(entry.label, found.n_players, labels=path, sha256=found.sha256))
+            planned[image].append(
+                PlannedRegions(entry.label, found.n_players, labels=path, sha256=found.sha256)
+            )
     return planned
 
 
@@ -95,7 +97,7 @@ class _LabelMap:
         return f"{path}: has {height} x {width} pixels (height x width), expected the {told}{models}"
 
 
-def _grid(label: str, grid: Grid, sides: Sides, problems: Problems) -> RegionsOf:
+def _grid(label: str, grid: Grid, sides: Sides, problems: Problems) -> PlannedRegions:
     for side, model in sides.items():
         try:
             grid.labels(side)
@@ -103,7 +105,7 @@ def _grid(label: str, grid: Grid, sides: Sides, problems: Problems) -> RegionsOf
             problems.add(
                 f"regions {label}: more rows or columns than the {side} x {side} pixels of model {model}"
             )
-    return RegionsOf(label, grid.n_players, grid=grid)
+    return PlannedRegions(label, grid.n_players, grid=grid)
 
 
 def _read(path: Path, sides: Sides) -> _LabelMap | str:

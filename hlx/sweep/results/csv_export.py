@@ -1,7 +1,7 @@
-"""A study's maps as CSV files in the layout of the reference study, which `hlx analyze` and others read.
+"""A sweep's maps as CSV files in the layout of the reference study, which `hlx analyze` and others read.
 
 Everything that made a set of maps is the same within one folder: regions, background, estimator, budget,
-tolerance and seed. A study of several gives a folder for each.
+tolerance and seed. A sweep of several gives a folder for each.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from hlx.errors import InputError
 from hlx.estimators import ESTIMATORS
 from hlx.files import make_folder
 from hlx.humans import read_human_maps
-from hlx.sweep.results.export_folder import Exported, Folder, Way, grid_of, unlike
-from hlx.sweep.results.merged_file import StudyResults
+from hlx.sweep.results.export_folder import Conditions, ExportedFolder, ExportFolder, grid_of, unlike
+from hlx.sweep.results.merged_file import SweepResults
 from hlx.sweep.results.rows import Row
-from hlx.sweep.results.sweep_maps import BEST, StudyMap, grouped, read_maps, settings
+from hlx.sweep.results.sweep_maps import BEST, SweepMap, grouped, read_maps, settings
 
 
 @dataclass(frozen=True)
-class Choice:
-    """Which of a study's maps are wanted; None where any.
+class MapFilter:
+    """Which of a sweep's maps are wanted; None where any.
 
     Attributes
     ----------
-    regions, background, estimator : as the study file calls them.
+    regions, background, estimator : as the sweep file calls them.
     budget, seed : numbers.
     """
 
@@ -49,19 +49,19 @@ class Choice:
             chosen = [row for row in chosen if wanted is None or getattr(row, name) == wanted]
             if not chosen:
                 raise InputError(
-                    f"{name} {wanted}: no results of the study have it; there are {', '.join(there)}"
+                    f"{name} {wanted}: no results of the sweep have it; there are {', '.join(there)}"
                 )
         return chosen
 
 
 def export(
-    results: StudyResults,
+    results: SweepResults,
     folder: Path,
-    choice: Choice | None = None,
+    choice: MapFilter | None = None,
     humans: Path | None = None,
     force: bool = False,
-) -> list[Exported]:
-    """Write a study's maps: into `folder` where they were all made in one way, else into folders in it.
+) -> list[ExportedFolder]:
+    """Write a sweep's maps: into `folder` where one set has them all, else into folders in it.
 
     A folder holds stimuli.csv, maps.csv and made_by.json; for a grid also shapley_LABEL.csv and, of stimuli
     with a foil, scores_stimuli_LABEL.csv of each model.
@@ -76,15 +76,15 @@ def export(
     InputError : no such maps, two stimuli of one id, human maps that cannot be read or are of another grid.
     OutputError : a file exists (unless `force`) or cannot be written; or a folder has maps of other models.
     """
-    choice = Choice() if choice is None else choice
+    choice = MapFilter() if choice is None else choice
     sets = _sets(read_maps(results, choice.rows(results.rows)))
     people = None if humans is None else (humans, read_human_maps(humans).grid)
     if people is not None and not any(grid_of(them) == people[1] for them in sets.values()):
         grids = ", ".join(dict.fromkeys(key.regions for key in sets))
-        raise InputError(f"{humans}: human maps of a {people[1]} grid, but the study's regions are {grids}")
+        raise InputError(f"{humans}: human maps of a {people[1]} grid, but the sweep's regions are {grids}")
     folders = [folder] if len(sets) == 1 else [folder / name for name in unlike([k.name for k in sets])]
     planned = [
-        Folder(path, key, them, results, people)
+        ExportFolder(path, key, them, results, people)
         for path, (key, them) in zip(folders, sets.items(), strict=True)
     ]
     for one in planned:
@@ -93,12 +93,12 @@ def export(
     return [one.write() for one in planned]
 
 
-def _sets(maps: Sequence[StudyMap]) -> dict[Way, list[StudyMap]]:
+def _sets(maps: Sequence[SweepMap]) -> dict[Conditions, list[SweepMap]]:
     found = {}
     for regions, of_regions in grouped(maps, lambda m: (m.row.regions, m.row.background)).items():
         for setting, own in settings(of_regions).items():
             random = ESTIMATORS[own[0].row.estimator].random
             if setting != BEST:
                 for seed, them in grouped(own, lambda m: m.row.seed).items():
-                    found[Way(*regions, setting, seed if random else None)] = them
+                    found[Conditions(*regions, setting, seed if random else None)] = them
     return found

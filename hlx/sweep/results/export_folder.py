@@ -18,25 +18,25 @@ from hlx.map_tables import map_table_text
 from hlx.records import ENDINGS
 from hlx.regions import Grid
 from hlx.study.layout import below, is_part
-from hlx.sweep.results.merged_file import StudyResults
-from hlx.sweep.results.sweep_maps import StudyMap, distinct, grouped
+from hlx.sweep.results.merged_file import SweepResults
+from hlx.sweep.results.sweep_maps import SweepMap, distinct, grouped
 from hlx.wording import counted, stimuli_counted
 
 STIMULI, MAPS, MADE_BY = "stimuli.csv", "maps.csv", "made_by.json"
 """Of every folder: the stimuli; all values with their standard errors, one to a line; and provenance."""
 
 LONG = ("model", "stimulus", "region", "row", "col", "value", "standard_error")
-HOW = ("estimator", "budget", "seed", "tolerance", "n_evaluations", "unit")
+HOW = ("estimator", "budget", "seed", "tolerance", "n_evaluations", "job")
 """Columns of maps.csv."""
 
 
 @dataclass(frozen=True)
-class Way:
+class Conditions:
     """What all maps of a folder have in common.
 
     Attributes
     ----------
-    regions, background : as the study file calls them.
+    regions, background : as the sweep file calls them.
     setting : estimator, budget and tolerance, see `hlx.sweep.results.sweep_maps.settings`.
     seed : None where nothing is random.
     """
@@ -54,18 +54,18 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportedFolder:
     """A folder that was written.
 
     Attributes
     ----------
-    way : what its maps have in common.
+    conditions : what its maps have in common.
     files : names.
     notes : what a reader should know.
     """
 
     folder: Path
-    way: Way
+    conditions: Conditions
     files: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
@@ -73,24 +73,24 @@ class Exported:
         """Everything as JSON's types."""
         return {
             "folder": str(self.folder),
-            **asdict(self.way),
+            **asdict(self.conditions),
             "files": list(self.files),
             "notes": list(self.notes),
         }
 
 
-class Folder:
+class ExportFolder:
     """A folder to write: its files are known before any is."""
 
     def __init__(
         self,
         path: Path,
-        way: Way,
-        maps: Sequence[StudyMap],
-        results: StudyResults,
+        conditions: Conditions,
+        maps: Sequence[SweepMap],
+        results: SweepResults,
         people: tuple[Path, Grid] | None,
     ) -> None:
-        self.path, self.way, self.maps, self.results = path, way, maps, results
+        self.path, self.conditions, self.maps, self.results = path, conditions, maps, results
         self.grid = grid_of(maps)
         self.models = grouped(maps, lambda m: m.row.model)
         self.labels = dict(zip(self.models, unlike([file_name(name) for name in self.models]), strict=True))
@@ -133,7 +133,7 @@ class Folder:
         named = re.fullmatch(r"scores(?:_valse)?(?:_(?!stimuli_)(.+))?", path.stem)
         return named is not None and (named[1] is None or named[1] in self.labels.values())
 
-    def write(self) -> Exported:
+    def write(self) -> ExportedFolder:
         """Write all files, whole or not at all."""
         with filling(self.path) as temporary:
             write_csv(self.stimuli, temporary / STIMULI)
@@ -143,7 +143,7 @@ class Folder:
                 self._write_tables(temporary, self.grid)
             if self.humans is not None:
                 shutil.copyfile(self.humans, temporary / self.files[-1])
-        return Exported(self.path, self.way, tuple(self.files), tuple(self._notes()))
+        return ExportedFolder(self.path, self.conditions, tuple(self.files), tuple(self._notes()))
 
     def _scored(self) -> list[str]:
         """Models of which f is known: without a foil there is nothing to choose."""
@@ -172,7 +172,7 @@ class Folder:
             table.writerow([*LONG, *HOW])
             for m in self.maps:
                 row = m.row
-                made = (row.estimator, row.budget, row.seed, row.tolerance, m.n_evaluations, row.unit)
+                made = (row.estimator, row.budget, row.seed, row.tolerance, m.n_evaluations, row.job)
                 errors = [None] * m.n_players if m.standard_error is None else m.standard_error.tolist()
                 for region, (value, error) in enumerate(zip(m.values.tolist(), errors, strict=True)):
                     place = (None, None) if m.grid is None else divmod(region, m.grid.cols)
@@ -180,9 +180,9 @@ class Folder:
 
     def _made_by(self) -> dict[str, Any]:
         return {
-            "study": self.results.path.name,
+            "sweep": self.results.path.name,
             "content_hash": self.results.content_hash,
-            **asdict(self.way),
+            **asdict(self.conditions),
             "kind": list(dict.fromkeys(m.kind for m in self.maps)),
             "models": [model for model in self.results.models if model["label"] in self.models],
             "files": self.labels,
@@ -193,8 +193,8 @@ class Folder:
         notes = []
         if self.grid is None:
             notes.append(
-                f"{self.way.regions} are label maps, which have no cells: their values are in {MAPS} alone, "
-                "one to a line"
+                f"{self.conditions.regions} are label maps, which have no cells: their values are in {MAPS} "
+                "alone, one to a line"
             )
         lacking = {
             model: len(self.stimuli) - len(own)
@@ -208,12 +208,12 @@ class Folder:
         return notes
 
 
-def grid_of(maps: Sequence[StudyMap]) -> Grid | None:
+def grid_of(maps: Sequence[SweepMap]) -> Grid | None:
     """The grid that all maps are on; None for label maps."""
     return maps[0].grid
 
 
-def _stimuli(maps: Sequence[StudyMap], path: Path) -> list[dict[str, Any]]:
+def _stimuli(maps: Sequence[SweepMap], path: Path) -> list[dict[str, Any]]:
     """Rows of stimuli.csv; whole paths, so that images are found wherever the folder is."""
     rows: dict[str, dict[str, Any]] = {}
     for m in maps:
@@ -232,7 +232,7 @@ def _stimuli(maps: Sequence[StudyMap], path: Path) -> list[dict[str, Any]]:
     return list(rows.values())
 
 
-def _check_one_each(maps: Sequence[StudyMap], path: Path, model: str) -> None:
+def _check_one_each(maps: Sequence[SweepMap], path: Path, model: str) -> None:
     for stimulus, them in grouped(maps, lambda m: m.row.stimulus).items():
         if len(them) > 1:
             raise InputError(f"{path}: {len(them)} maps of the stimulus {stimulus!r} by {model} in one set")

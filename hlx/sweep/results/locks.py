@@ -1,4 +1,4 @@
-"""Locks of a study's output folder: no two runs compute the same, no two merges write the same.
+"""Locks of a sweep's output folder: no two runs compute the same, no two merges write the same.
 
 The system's own (flock): a process that dies, however, lets go of them; no clock plays a part. What the
 files say is for people, who want to know whom they wait for.
@@ -41,7 +41,7 @@ def run_lock(
     wait: bool = False,
     tell: Callable[[str], None] | None = None,
 ) -> Iterator[None]:
-    """Have a study's output folder, made if missing, for a run; or share it, for the share i of n.
+    """Have a sweep's output folder, made if missing, for a run; or share it, for the share i of n.
 
     Parameters
     ----------
@@ -57,23 +57,23 @@ def run_lock(
     with ExitStack() as held:
         for name, shared in (("run", shard is not None), (None if shard is None else _name(shard), False)):
             if name is not None:
-                held.enter_context(_lock(folder / f"{name}.lock", "run of this study", shared, wait, tell))
+                held.enter_context(_lock(folder / f"{name}.lock", "run of this sweep", shared, wait, tell))
         if shard is not None:
             _meet_no_other_parts(folder, shard, wait, tell)
         yield
 
 
 def who_runs(output: Path) -> str | None:
-    """Who runs a study just now, in words; None if nobody does, or if that cannot be found out."""
+    """Who runs a sweep just now, in words; None if nobody does, or if that cannot be found out."""
     path = output / LOCKS / "run.lock"
     return _holder(path) if _is_held(path, fcntl.LOCK_EX) else None
 
 
 @contextmanager
 def merge_lock(output: Path, wait: bool = False, tell: Callable[[str], None] | None = None) -> Iterator[None]:
-    """Be the only one to merge a study's results; runs may go on. Errors as `run_lock`."""
+    """Be the only one to merge a sweep's results; runs may go on. Errors as `run_lock`."""
     path = make_folder(output / LOCKS) / "merge.lock"
-    with _lock(path, "merge of this study", False, wait, tell):
+    with _lock(path, "merge of this sweep", False, wait, tell):
         yield
 
 
@@ -115,7 +115,7 @@ def _lock(
 def _meet_no_other_parts(
     folder: Path, shard: tuple[int, int], wait: bool, tell: Callable[[str], None] | None
 ) -> None:
-    """Refuse, or wait, while runs are at work that have cut the study into another number of shares.
+    """Refuse, or wait, while runs are at work that have cut the sweep into another number of shares.
 
     Whoever comes second has its own lock before it looks, so that of two that come together none goes on
     unseen.
@@ -126,7 +126,7 @@ def _meet_no_other_parts(
         for path in folder.glob("run-*-of-*.lock")
         if _number(path) != shard[1] and _is_held(path, fcntl.LOCK_EX)
     ]:
-        message = f"{folder.parent}: another run of this study works here ({_told_of(others)})"
+        message = f"{folder.parent}: another run of this sweep works here ({_told_of(others)})"
         if not wait:
             raise OutputError(
                 f"{message}, in another number of shards: wait for its end, or name shards of that number"
@@ -198,7 +198,7 @@ def _is_held(path: Path, how: int) -> bool:
 
 
 def _number(path: Path) -> int | None:
-    """Into how many shares the run whose lock this is has cut the study."""
+    """Into how many shares the run whose lock this is has cut the sweep."""
     share = _SHARE.fullmatch(path.stem)
     return None if share is None else int(share[2])
 

@@ -1,4 +1,4 @@
-"""What a study asks for, row by row, and what it lacks of it."""
+"""What a sweep asks for, row by row, and what it lacks of it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a study asked for: one stimulus, explained by one model in one way.
+    """What a sweep asked for: one stimulus, explained by one model in one way.
 
     Attributes
     ----------
-    model, regions : as the study file calls them.
+    model, regions : as the sweep file calls them.
     stimulus : the stimulus's id.
     image : the image's file.
     estimator, budget, seed, tolerance : as asked for.
-    unit : id of the unit that answers; rows with the same texts and image share one.
+    job : id of the job that answers; rows with the same texts and image share one.
     reason : why it failed, None if it did not, or has not been tried.
     """
 
@@ -37,18 +37,18 @@ class Row:
     budget: int | None
     seed: int
     tolerance: float | None
-    unit: str
+    job: str
     reason: str | None = None
 
 
 @dataclass(frozen=True)
 class Missing:
-    """What a model lacks of what a study asked of it.
+    """What a model lacks of what a sweep asked of it.
 
     Attributes
     ----------
     asked, missing : rows of the plan.
-    failed : why units failed when they were last tried -> missing rows; the others have not been tried.
+    failed : why jobs failed when they were last tried -> missing rows; the others have not been tried.
     """
 
     model: str
@@ -58,35 +58,35 @@ class Missing:
 
 
 def rows_of(plan: Plan, reasons: dict[str, str] | None = None) -> Iterator[Row]:
-    """What a plan asks for, in its order, with the reasons of the units that failed."""
-    for item in plan.items:
-        for unit in item.units:
+    """What a plan asks for, in its order, with the reasons of the jobs that failed."""
+    for group in plan.groups:
+        for job in group.jobs:
             yield Row(
-                model=plan.models[item.model].label,
-                stimulus=unit.stimulus.id,
-                phenomenon=unit.stimulus.phenomenon,
-                caption=unit.stimulus.caption,
-                foil=unit.stimulus.foil,
-                image=str(item.image.path),
-                regions=item.regions.label,
-                background=item.background,
-                estimator=unit.request.estimator.name,
-                budget=unit.request.budget,
-                seed=unit.request.seed,
-                tolerance=unit.request.tolerance,
-                unit=unit.id,
-                reason=(reasons or {}).get(unit.id),
+                model=plan.models[group.model].label,
+                stimulus=job.stimulus.id,
+                phenomenon=job.stimulus.phenomenon,
+                caption=job.stimulus.caption,
+                foil=job.stimulus.foil,
+                image=str(group.image.path),
+                regions=group.regions.label,
+                background=group.background,
+                estimator=job.request.estimator.name,
+                budget=job.request.budget,
+                seed=job.request.seed,
+                tolerance=job.request.tolerance,
+                job=job.id,
+                reason=(reasons or {}).get(job.id),
             )
 
 
 def missing_of(plan: Plan, undone: Collection[str], reasons: dict[str, str]) -> Iterator[Missing]:
-    """What every model lacks that lacks something, for ids of units without result and why those failed."""
+    """What every model lacks that lacks something, for ids of jobs without result and why those failed."""
     asked: Counter[str] = Counter()
     lacking: Counter[str] = Counter()
     failed: dict[str, Counter[str]] = {}
     for row in rows_of(plan, reasons):
         asked[row.model] += 1
-        if row.unit in undone:
+        if row.job in undone:
             lacking[row.model] += 1
             if row.reason is not None:
                 failed.setdefault(row.model, Counter())[row.reason] += 1

@@ -1,6 +1,6 @@
-"""Shards: what a study has computed so far. A unit is done when a valid shard holds its result.
+"""Shards: what a sweep has computed so far. A job is done when a valid shard holds its result.
 
-A shard is a file of `hlx.sealed` with the layout of `job_results`, named by its units; it is there whole or
+A shard is a file of `hlx.sealed` with the layout of `job_results`, named by its jobs; it is there whole or
 not at all. What is found damaged is moved out of the way and computed again.
 """
 
@@ -15,13 +15,16 @@ from pathlib import Path
 
 from hlx.errors import InputError, OutputError, VersionError
 from hlx.files import make_folder, remove_temporaries
-from hlx.sealed import Kind, reading, write_dataset, writing
+from hlx.sealed import Kind, is_of_kind, reading, write_dataset, writing
 from hlx.sweep.plan.jobs import RESULTS_VERSION
-from hlx.sweep.results.job_results import Columns, UnitResult, columns_of
+from hlx.sweep.results.job_results import Columns, JobResult, columns_of
 
-KIND = Kind("hlx study shard", 1, "hlx sweep run")
+KIND = Kind("hlx sweep shard", 2, "hlx sweep run")
+FIRST_KIND = Kind("hlx study shard", 1, KIND.made_by)
+"""What shards were before: refused, so that nobody computes again unasked what is there."""
+
 SHARDS, QUARANTINE, FAILED = "shards", "quarantine", "failed"
-"""Folders of a study's output."""
+"""Folders of a sweep's output."""
 
 NOT_ITS_FAULT = {
     errno.EACCES,
@@ -36,7 +39,7 @@ NOT_ITS_FAULT = {
 
 
 @dataclass(frozen=True)
-class Bad:
+class BadShard:
     """A shard that cannot be trusted: where it is now, and what is wrong with it."""
 
     path: Path
@@ -45,32 +48,32 @@ class Bad:
 
 @dataclass(frozen=True)
 class Scan:
-    """What a study has.
+    """What a sweep has.
 
     Attributes
     ----------
-    done : the units that are done, and what their results hash to, 32 bytes each; of several results of one
-        unit that differ the one that a merge takes.
+    done : the jobs that are done, and what their results hash to, 32 bytes each; of several results of one
+        job that differ the one that a merge takes.
     bad : the shards that were bad.
     """
 
     done: Mapping[bytes, bytes]
-    bad: tuple[Bad, ...]
+    bad: tuple[BadShard, ...]
 
-    def __contains__(self, unit: str) -> bool:
-        """Whether the unit of this id, in hexadecimal, is done."""
-        return bytes.fromhex(unit) in self.done
+    def __contains__(self, job: str) -> bool:
+        """Whether the job of this id, in hexadecimal, is done."""
+        return bytes.fromhex(job) in self.done
 
 
-def write_shard(output: Path, results: Sequence[UnitResult]) -> Path:
-    """Write results, at least one, into a shard of the study's output folder.
+def write_shard(output: Path, results: Sequence[JobResult]) -> Path:
+    """Write results, at least one, into a shard of the sweep's output folder.
 
     Raises
     ------
     OutputError : it cannot be written; nothing is left behind.
     """
     folder = make_folder(output / SHARDS)
-    name = hashlib.sha256("".join(result.unit for result in results).encode()).hexdigest()[:32]
+    name = hashlib.sha256("".join(result.job for result in results).encode()).hexdigest()[:32]
     path = folder / f"{name}.h5"
     with writing(path, KIND, force=True) as file:
         file.attrs["results_version"] = RESULTS_VERSION
@@ -79,14 +82,16 @@ def write_shard(output: Path, results: Sequence[UnitResult]) -> Path:
     return path
 
 
-def read_shard(path: Path) -> list[UnitResult]:
+def read_shard(path: Path) -> list[JobResult]:
     """The results of a shard, every one of them checked.
 
     Raises
     ------
     InputError : missing, no shard, or damaged.
-    VersionError : of another format, or of units that another version of hlx computed otherwise.
+    VersionError : of another format, or of jobs that another version of hlx computed otherwise.
     """
+    if is_of_kind(path, FIRST_KIND):
+        raise VersionError(f"{path}: has format 1, this hlx reads {KIND.version}", 1)
     try:
         with reading(path, KIND) as file:
             found = int(file.attrs["results_version"])
@@ -107,7 +112,7 @@ def read_shard(path: Path) -> list[UnitResult]:
 
 @dataclass
 class Shards:
-    """The shards of a study's output folder, read one after the other in the order of their names.
+    """The shards of a sweep's output folder, read one after the other in the order of their names.
 
     Parameters
     ----------
@@ -121,7 +126,7 @@ class Shards:
 
     output: Path
     quarantine: bool = True
-    bad: list[Bad] = field(default_factory=list)
+    bad: list[BadShard] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         folder = self.output / SHARDS
@@ -131,7 +136,7 @@ class Shards:
     def __len__(self) -> int:
         return len(self._paths)
 
-    def __iter__(self) -> Iterator[list[UnitResult]]:
+    def __iter__(self) -> Iterator[list[JobResult]]:
         """The results of every good shard; those of another version are told once all have been read.
 
         Raises
@@ -154,13 +159,13 @@ class Shards:
         if others:
             raise InputError(
                 f"{self.output}: {len(others)} of {len(self)} shards are of an incompatible version of hlx: "
-                "go on with the hlx that wrote them, or name another output folder in the study file "
-                f"({others[0]})"
+                "go on with the hlx that wrote them, or name another output folder in the sweep file, for which "
+                f"hlx sweep run computes all anew ({others[0]})"
             )
 
     def _set_aside(self, path: Path, reason: str) -> None:
         if not self.quarantine:
-            self.bad.append(Bad(path, reason))
+            self.bad.append(BadShard(path, reason))
             return
         folder = make_folder(self.output / QUARANTINE)
         target, number = folder / path.name, 1
@@ -175,11 +180,11 @@ class Shards:
             raise OutputError(
                 f"{path}: {reason}; it cannot be moved to {folder}: {error.strerror or error}"
             ) from error
-        self.bad.append(Bad(target, reason))
+        self.bad.append(BadShard(target, reason))
 
 
 def scan(output: Path, quarantine: bool = True) -> Scan:
-    """Check every shard, whole, and say which units are done; bad ones are moved to `output`/quarantine.
+    """Check every shard, whole, and say which jobs are done; bad ones are moved to `output`/quarantine.
 
     Raises
     ------
@@ -190,8 +195,8 @@ def scan(output: Path, quarantine: bool = True) -> Scan:
     done: dict[bytes, bytes] = {}
     for results in shards:
         for result in results:
-            unit, content = bytes.fromhex(result.unit), result.content()
-            done[unit] = min(content, done.get(unit, content))
+            job, content = bytes.fromhex(result.job), result.content()
+            done[job] = min(content, done.get(job, content))
     return Scan(done, tuple(shards.bad))
 
 

@@ -1,4 +1,4 @@
-"""The maps of a study with what made each; and the settings under which they may be compared."""
+"""The maps of a sweep with what made each; and the settings under which they may be compared."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jaxtyping import Float64
 
 from hlx.estimators import ESTIMATORS, EXACT
 from hlx.regions import Grid
-from hlx.sweep.results.merged_file import StudyResults
+from hlx.sweep.results.merged_file import SweepResults
 from hlx.sweep.results.rows import Row
 
 BEST = "best available"
@@ -22,8 +22,8 @@ K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True, eq=False)
-class StudyMap:
-    """One map of a study.
+class SweepMap:
+    """One map of a sweep.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class StudyMap:
     exact : whether the values are exact Shapley values, asked for or by a budget that reached all coalitions.
     kind : what the values are, "Shapley values" say.
     n_evaluations : distinct coalitions.
-    seconds : the unit's share of computing its image; None where not known.
+    seconds : the job's share of computing its image; None where not known.
     score_caption, v_all : scores of the caption, and of caption less foil, with everything shown.
     versions : of the packages that computed it, and "device".
     """
@@ -56,8 +56,8 @@ class StudyMap:
         return len(self.values)
 
 
-def read_maps(results: StudyResults, rows: Sequence[Row] | None = None) -> list[StudyMap]:
-    """The maps of these rows, or of all a study's; tables of coalitions are left in the file."""
+def read_maps(results: SweepResults, rows: Sequence[Row] | None = None) -> list[SweepMap]:
+    """The maps of these rows, or of all a sweep's; tables of coalitions are left in the file."""
     return [_map(results, row) for row in (results.rows if rows is None else rows)]
 
 
@@ -74,14 +74,14 @@ def distinct(versions: Iterable[Mapping[str, str]]) -> list[dict[str, str]]:
     return [dict(them[0]) for them in grouped(versions, lambda one: tuple(sorted(one.items()))).values()]
 
 
-def settings(maps: Sequence[StudyMap]) -> dict[str, list[StudyMap]]:
+def settings(maps: Sequence[SweepMap]) -> dict[str, list[SweepMap]]:
     """Maps by what estimated them in the same way on different regions: estimator, budget and tolerance.
 
     Budgets are as `by_budget` has them ("odd-gp 172", "odd-gp 8n"); seeds play no part. Where no setting has
-    all that a study has maps of, each model on its regions and backgrounds, there is also `BEST`, which comes
+    all that a sweep has maps of, each model on its regions and backgrounds, there is also `BEST`, which comes
     first.
     """
-    found: dict[str, list[StudyMap]] = {}
+    found: dict[str, list[SweepMap]] = {}
     for (name, tolerance), own in grouped(maps, lambda m: (m.row.estimator, m.row.tolerance)).items():
         ending = "" if tolerance is None else f", tolerance {tolerance}"
         for budget, them in by_budget(own).items():
@@ -91,7 +91,7 @@ def settings(maps: Sequence[StudyMap]) -> dict[str, list[StudyMap]]:
     return found
 
 
-def by_budget(maps: Sequence[StudyMap]) -> dict[int | str | None, list[StudyMap]]:
+def by_budget(maps: Sequence[SweepMap]) -> dict[int | str | None, list[SweepMap]]:
     """Maps of one estimator by budgets, as numbers (172) and as multiples of the number of regions ("8n").
 
     Each is there that is shared by as many regions, for one of its maps at least, as the other that this map
@@ -101,7 +101,7 @@ def by_budget(maps: Sequence[StudyMap]) -> dict[int | str | None, list[StudyMap]
     multiples = grouped((m for m in maps if _factor(m) is not None), _factor)
     sharing = {budget: len(_regions(them)) for budget, them in numbers.items()}
     scaling = {factor: len(_regions(them)) for factor, them in multiples.items()}
-    found: dict[int | str | None, list[StudyMap]] = {
+    found: dict[int | str | None, list[SweepMap]] = {
         budget: them
         for budget, them in numbers.items()
         if any(sharing[budget] >= scaling.get(_factor(m), 0) for m in them)
@@ -113,26 +113,26 @@ def by_budget(maps: Sequence[StudyMap]) -> dict[int | str | None, list[StudyMap]
     return found
 
 
-def best(maps: Sequence[StudyMap]) -> list[StudyMap]:
+def best(maps: Sequence[SweepMap]) -> list[SweepMap]:
     """Of each stimulus, model, regions and background the exact maps, else those with the most evaluations.
 
     Values that estimate something else than Shapley values do not count.
     """
     shapley = [m for m in maps if m.kind == EXACT.estimates]
-    chosen: list[StudyMap] = []
+    chosen: list[SweepMap] = []
     for own in grouped(
         shapley, lambda m: (m.row.model, m.row.regions, m.row.background, m.row.stimulus)
     ).values():
         ways = grouped(own, lambda m: (m.row.estimator, m.row.budget, m.row.tolerance))
-        # The first of equals, so that the study's order decides.
+        # The first of equals, so that the sweep's order decides.
         most = max(ways.values(), key=_quality)
         chosen += most
     return chosen
 
 
 def pairs(
-    first: Sequence[StudyMap], second: Sequence[StudyMap]
-) -> Mapping[str, list[tuple[StudyMap, StudyMap]]]:
+    first: Sequence[SweepMap], second: Sequence[SweepMap]
+) -> Mapping[str, list[tuple[SweepMap, SweepMap]]]:
     """By stimulus the pairs of maps to compare: where both are sampled of each seed that both have, else all.
 
     Exact maps, and those of estimators that draw nothing, are of no seed, whatever their rows say.
@@ -147,10 +147,10 @@ def pairs(
     return found
 
 
-def _map(results: StudyResults, row: Row) -> StudyMap:
+def _map(results: SweepResults, row: Row) -> SweepMap:
     result = results.result(row, table=False)
     record, regions = result.record, result.record["identity"]["regions"]
-    return StudyMap(
+    return SweepMap(
         row=row,
         values=result.values,
         grid=Grid(regions["rows"], regions["cols"]) if regions.get("kind") == "grid" else None,
@@ -166,26 +166,26 @@ def _map(results: StudyResults, row: Row) -> StudyMap:
     )
 
 
-def _drawn(m: StudyMap) -> bool:
+def _drawn(m: SweepMap) -> bool:
     """Whether another seed would have given another map."""
     return not m.exact and ESTIMATORS[m.row.estimator].random
 
 
-def _places(maps: Iterable[StudyMap]) -> set[tuple[str, str, str, int]]:
+def _places(maps: Iterable[SweepMap]) -> set[tuple[str, str, str, int]]:
     """What there are maps of: models on regions under backgrounds."""
     return {(m.row.model, m.row.background, m.row.regions, m.n_players) for m in maps}
 
 
-def _regions(maps: Iterable[StudyMap]) -> set[tuple[str, int]]:
+def _regions(maps: Iterable[SweepMap]) -> set[tuple[str, int]]:
     """What has a number of regions of its own: each grid, and label maps by their sizes."""
     return {(m.row.regions, m.n_players) for m in maps}
 
 
-def _factor(m: StudyMap) -> int | None:
+def _factor(m: SweepMap) -> int | None:
     """The budget as a multiple of the number of regions; None where it is none."""
     budget = m.row.budget
     return None if budget is None or budget % m.n_players else budget // m.n_players
 
 
-def _quality(maps: list[StudyMap]) -> tuple[bool, float]:
+def _quality(maps: list[SweepMap]) -> tuple[bool, float]:
     return all(m.exact for m in maps), float(np.mean([m.n_evaluations for m in maps]))

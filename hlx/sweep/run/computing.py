@@ -1,4 +1,4 @@
-"""An item's units computed from its prepared image: together, and where that fails, one by one."""
+"""An image group's jobs computed from its prepared image: together, and where that fails, one by one."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from hlx.estimators import Estimator, Plan, make_plan
 from hlx.explaining import answer, made_with
 from hlx.models.load import Loaded
 from hlx.regions import LabelMap, Regions
-from hlx.sweep.plan.jobs import Asked, Item, PlannedModel, Unit, unit_identity
+from hlx.sweep.plan.jobs import ImageGroup, Job, PlannedModel, PlannedStimulus, job_identity
 from hlx.sweep.results.failures import Failure, failure_of, reason_of
-from hlx.sweep.results.job_results import UnitResult
+from hlx.sweep.results.job_results import JobResult
 from hlx.sweep.run.preparing import Prepared
 
 MOST_KEPT = 4096
@@ -30,21 +30,21 @@ Pair = tuple[str, str | None]
 
 
 def compute(
-    loaded: Loaded, model: PlannedModel, item: Item, prepared: Prepared
-) -> tuple[list[UnitResult], list[Failure]]:
-    """Results of the item's units, each id once, and the failures of those that gave none.
+    loaded: Loaded, model: PlannedModel, group: ImageGroup, prepared: Prepared
+) -> tuple[list[JobResult], list[Failure]]:
+    """Results of the group's jobs, each id once, and the failures of those that gave none.
 
-    All units share the image's vectors. The batches depend on the item alone, so that the same kind of device
-    finds the same bits whenever and wherever the item is computed. Where something fails, NaN in one score
-    say, the item is computed in smaller parts, so that only the units fail that cannot be computed; an error
+    All jobs share the image's vectors. The batches depend on the group alone, so that the same kind of device
+    finds the same bits whenever and wherever the group is computed. Where something fails, NaN in one score
+    say, the group is computed in smaller parts, so that only the jobs fail that cannot be computed; an error
     that `is_broken` is raised.
     """
     start = time.perf_counter()
-    units = list({unit.id: unit for unit in item.units}.values())
-    results: list[UnitResult] = []
+    jobs = list({job.id: job for job in group.jobs}.values())
+    results: list[JobResult] = []
     failures: list[Failure] = []
-    _attempt(_Work(loaded, model, item, prepared), units, results, failures)
-    share = (time.perf_counter() - start) / len(units)
+    _attempt(_Computation(loaded, model, group, prepared), jobs, results, failures)
+    share = (time.perf_counter() - start) / len(jobs)
     spent = {"seconds": share, "host": socket.gethostname(), "finished": time.time()}
     for result in results:
         result.spent.update(spent)
@@ -56,16 +56,16 @@ def is_broken(error: BaseException) -> bool:
     return type(error).__name__ in BROKEN or isinstance(error, MemoryError)
 
 
-class _Work:
-    """What is the same for all parts of an item."""
+class _Computation:
+    """What is the same for all parts of an image group."""
 
-    def __init__(self, loaded: Loaded, model: PlannedModel, item: Item, prepared: Prepared) -> None:
-        self.loaded, self.model, self.item, self.prepared = loaded, model, item, prepared
+    def __init__(self, loaded: Loaded, model: PlannedModel, group: ImageGroup, prepared: Prepared) -> None:
+        self.loaded, self.model, self.group, self.prepared = loaded, model, group, prepared
 
-    def results(self, units: Sequence[Unit]) -> list[UnitResult]:
-        """Results of units that are every one of some stimuli with every one of some requests."""
-        asked = list(dict.fromkeys(unit.request for unit in units))
-        pairs = list(dict.fromkeys(_pair(unit.stimulus) for unit in units))
+    def results(self, jobs: Sequence[Job]) -> list[JobResult]:
+        """Results of jobs that are every one of some stimuli with every one of some requests."""
+        asked = list(dict.fromkeys(job.request for job in jobs))
+        pairs = list(dict.fromkeys(_pair(job.stimulus) for job in jobs))
         masked, regions = self.prepared.masked, self.prepared.regions
         # The captions alone are asked too: f and they give the scores of caption and foil.
         questions = self.loaded.questions([*pairs, *[(caption, None) for caption, _ in pairs]])
@@ -75,28 +75,28 @@ class _Work:
         place = {pair: i for i, pair in enumerate(pairs)}
         found = dict(zip(asked, answers.found, strict=True))
         return [
-            self._result(unit, found[unit.request][i], float(captions[i]))
-            for unit in units
-            for i in [place[_pair(unit.stimulus)]]
+            self._result(job, found[job.request][i], float(captions[i]))
+            for job in jobs
+            for i in [place[_pair(job.stimulus)]]
         ]
 
-    def _result(self, unit: Unit, found: Found, score_caption: float) -> UnitResult:
-        item, estimate = self.item, found.estimate
-        kept = item.keep_tables and unit.request.takes_table(self.prepared.masked.n_players)
-        identity = unit_identity(
+    def _result(self, job: Job, found: Found, score_caption: float) -> JobResult:
+        group, estimate = self.group, found.estimate
+        kept = group.keep_tables and job.request.takes_table(self.prepared.masked.n_players)
+        identity = job_identity(
             self.model,
-            item.image,
-            item.regions,
-            item.background,
-            unit.stimulus,
-            unit.request,
-            item.keep_tables,
+            group.image,
+            group.regions,
+            group.background,
+            job.stimulus,
+            job.request,
+            group.keep_tables,
         )
         record: dict[str, Any] = {
             "identity": identity,
             "image_hash": self.prepared.image_hash,
             "estimator": found.estimator,
-            "kind": unit.request.estimator.estimates,
+            "kind": job.request.estimator.estimates,
             "v_all": found.v_all,
             "v_none": found.v_none,
             "n_evaluations": found.n_evaluations,
@@ -107,8 +107,8 @@ class _Work:
             "versions": made_with(self.loaded),
         }
         error = estimate.standard_error
-        return UnitResult(
-            unit=unit.id,
+        return JobResult(
+            job=job.id,
             values=np.ascontiguousarray(estimate.values, np.float64),
             standard_error=None if error is None else np.ascontiguousarray(error, np.float64),
             table=np.asarray(found.table, np.float32) if kept and found.table is not None else None,
@@ -117,27 +117,29 @@ class _Work:
         )
 
 
-def _attempt(work: _Work, units: Sequence[Unit], results: list[UnitResult], failures: list[Failure]) -> None:
-    """Compute units together; where that fails by stimulus, then by request."""
+def _attempt(
+    work: _Computation, jobs: Sequence[Job], results: list[JobResult], failures: list[Failure]
+) -> None:
+    """Compute jobs together; where that fails by stimulus, then by request."""
     try:
-        results += work.results(units)
+        results += work.results(jobs)
     except Exception as error:
         if is_broken(error):
             raise
-        by_stimulus: dict[Pair, list[Unit]] = {}
-        by_request: dict[Request, list[Unit]] = {}
-        for unit in units:
-            by_stimulus.setdefault(_pair(unit.stimulus), []).append(unit)
-            by_request.setdefault(unit.request, []).append(unit)
+        by_stimulus: dict[Pair, list[Job]] = {}
+        by_request: dict[Request, list[Job]] = {}
+        for job in jobs:
+            by_stimulus.setdefault(_pair(job.stimulus), []).append(job)
+            by_request.setdefault(job.request, []).append(job)
         parts = list((by_stimulus if len(by_stimulus) > 1 else by_request).values())
         if len(parts) == 1:
-            failures.append(failure_of(units, reason_of(error)))
+            failures.append(failure_of(jobs, reason_of(error)))
             return
         for part in parts:
             _attempt(work, part, results, failures)
 
 
-def _pair(stimulus: Asked) -> Pair:
+def _pair(stimulus: PlannedStimulus) -> Pair:
     return stimulus.caption, stimulus.foil
 
 
@@ -149,5 +151,5 @@ def _planned(estimator: Estimator, n: int, budget: int | None, seed: int, region
     return (_kept_plan if kept else make_plan)(estimator, n, budget, seed, regions)
 
 
-# The images of a study are asked for the same coalitions.
+# The images of a sweep are asked for the same coalitions.
 _kept_plan = lru_cache(maxsize=64)(make_plan)

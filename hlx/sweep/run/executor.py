@@ -1,39 +1,39 @@
-"""Who computes items: the local devices, or Ray's actors. The run that hands them out does not care."""
+"""Who computes groups: the local devices, or Ray's actors. The run that hands them out does not care."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from hlx.sweep.plan.jobs import Item
+from hlx.sweep.plan.jobs import ImageGroup
 from hlx.sweep.results.failures import Failure
-from hlx.sweep.results.job_results import UnitResult
+from hlx.sweep.results.job_results import JobResult
 
 
 @dataclass(frozen=True, eq=False)
 class Done:
-    """What came of one item.
+    """What came of one group.
 
     Attributes
     ----------
     seconds : of evaluating and solving.
-    waited : seconds for which the device stood still until the item was prepared.
+    waited : seconds for which the device stood still until the group was prepared.
     """
 
-    item: Item
-    results: list[UnitResult]
+    group: ImageGroup
+    results: list[JobResult]
     failures: list[Failure]
     seconds: float
     waited: float
 
 
 @runtime_checkable
-class Crew(Protocol):
-    """Computes items, several at once, and gives each back once.
+class Executor(Protocol):
+    """Computes groups, several at once, and gives each back once.
 
     Attributes
     ----------
-    capacity : items that it likes to have in hand; more are not submitted.
+    capacity : groups that it likes to have in hand; more are not submitted.
     devices : that compute at once.
     """
 
@@ -43,14 +43,14 @@ class Crew(Protocol):
     @property
     def devices(self) -> int: ...
 
-    def submit(self, item: Item) -> None:
-        """Take an item in hand."""
+    def submit(self, group: ImageGroup) -> None:
+        """Take an image group in hand."""
 
     def next(self, timeout: float) -> Done | None:
-        """The next item that is done, whichever; None when none was within `timeout` seconds."""
+        """The next group that is done, whichever; None when none was within `timeout` seconds."""
 
     def stop(self) -> int:
-        """Drop the items that were not begun; how many are still to come."""
+        """Drop the groups that were not begun; how many are still to come."""
 
     def close(self) -> None:
-        """Let go of devices and processes; items in hand are lost."""
+        """Let go of devices and processes; groups in hand are lost."""

@@ -1,4 +1,4 @@
-"""The local devices as a crew: each has a model of its own, and images are prepared while it computes."""
+"""The local devices as an executor: each has its own model, and images are prepared while it computes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from hlx.models.batches import out_of_memory
 from hlx.models.load import Devices, Loaded
-from hlx.sweep.plan.jobs import Item
+from hlx.sweep.plan.jobs import ImageGroup
 from hlx.sweep.results.failures import failure_of, reason_of
-from hlx.sweep.results.job_results import UnitResult
+from hlx.sweep.results.job_results import JobResult
 from hlx.sweep.run.computing import compute
 from hlx.sweep.run.executor import Done
 from hlx.sweep.run.preparing import Prepared, Preparer, devices_of, load_planned
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-IN_HAND = 8
-"""Items for each device that are taken in hand: enough to choose those of the image just prepared."""
+GROUPS_PER_DEVICE = 8
+"""Image groups for each device that are taken in hand: enough to choose those of the image just prepared."""
 
 AHEAD, SOON = 4, 1.0
-"""Items prepared ahead where computing one takes less than SOON seconds; one ahead where it takes longer.
+"""Groups prepared ahead where computing one takes less than SOON seconds; one ahead where it takes longer.
 
-Preparing takes longer for some items than computing others, so that one ahead is not enough when both are
+Preparing takes longer for some groups than computing others, so that one ahead is not enough when both are
 short; when they are long, what is prepared here another device could have begun.
 """
 
 
-class LocalCrew:
-    """Computes a plan's items on the devices of this machine.
+class LocalExecutor:
+    """Computes a plan's groups on the devices of this machine.
 
-    Of each device a thread prepares items ahead, while another computes. A model that cannot be loaded and
-    an item that cannot be computed, whatever the reason, become failures.
+    Of each device a thread prepares groups ahead, while another computes. A model that cannot be loaded and
+    an image group that cannot be computed, whatever the reason, become failures.
 
     Parameters
     ----------
-    device : "cpu", "cuda", "cuda:1" or "tpu" for all models; None or "auto" for what the study says of each,
+    device : "cpu", "cuda", "cuda:1" or "tpu" for all models; None or "auto" for what the sweep says of each,
         or all of the best kind.
 
     Attributes
@@ -62,23 +62,23 @@ class LocalCrew:
 
     @property
     def capacity(self) -> int:
-        """Items that it likes to have in hand."""
-        return IN_HAND * self.devices
+        """Image groups that it likes to have in hand."""
+        return GROUPS_PER_DEVICE * self.devices
 
-    def submit(self, item: Item) -> None:
-        """Take an item in hand."""
+    def submit(self, group: ImageGroup) -> None:
+        """Take an image group in hand."""
         with self._shared.changed:
-            self._shared.waiting.append(_Submitted(item, time.monotonic()))
+            self._shared.waiting.append(_Submitted(group, time.monotonic()))
             self._shared.changed.notify_all()
 
     def next(self, timeout: float) -> Done | None:
-        """The next item that is done, whichever; None when none was within `timeout` seconds."""
+        """The next group that is done, whichever; None when none was within `timeout` seconds."""
         with self._shared.changed:
             self._shared.changed.wait_for(lambda: bool(self._shared.done), timeout)
             return self._shared.done.popleft() if self._shared.done else None
 
     def stop(self) -> int:
-        """Drop the items that no device has begun to compute; how many are still to come."""
+        """Drop the groups that no device has begun to compute; how many are still to come."""
         with self._shared.changed:
             self._shared.stopped = True
             self._shared.waiting.clear()
@@ -94,18 +94,18 @@ class LocalCrew:
 
 @dataclass(frozen=True, eq=False)
 class _Submitted:
-    item: Item
+    group: ImageGroup
     since: float
 
     @property
     def image(self) -> tuple[int, str]:
-        """What items share that are best computed one after the other on one device."""
-        return self.item.model, self.item.image.sha256
+        """What groups share that are best computed one after the other on one device."""
+        return self.group.model, self.group.image.sha256
 
 
 @dataclass(frozen=True, eq=False)
 class _Ready:
-    """An item that was prepared, or the reason why it could not be.
+    """An image group that was prepared, or the reason why it could not be.
 
     Attributes
     ----------
@@ -120,7 +120,7 @@ class _Ready:
 
 @dataclass
 class _Shared:
-    """What the threads of a crew share; all of it under the lock of `changed`."""
+    """What the threads of an executor share; all of it under the lock of `changed`."""
 
     changed: threading.Condition = field(default_factory=threading.Condition)
     waiting: deque[_Submitted] = field(default_factory=deque)
@@ -131,7 +131,7 @@ class _Shared:
 
 
 class _Worker:
-    """A device of a crew: a thread that prepares, and one that computes."""
+    """A device of an executor: a thread that prepares, and one that computes."""
 
     def __init__(self, shared: _Shared, plan: Plan, places: list[list[Devices]], number: int) -> None:
         self._shared, self._models, self._number = shared, plan.models, number
@@ -175,7 +175,7 @@ class _Worker:
             del ready
 
     def _choice(self) -> list[_Submitted]:
-        """The next item to prepare, if there is one: of the last image, else of one no other device has."""
+        """The next group to prepare, if there is one: of the last image, else of one no other device has."""
         last = self._shared.prepared_last
         own = last.get(self._number)
         others = {image for number, image in last.items() if number != self._number}
@@ -183,11 +183,11 @@ class _Worker:
         def rank(one: _Submitted) -> tuple[bool, bool, bool]:
             return one.image != own, one.image in others, own is not None and one.image[0] != own[0]
 
-        able = [one for one in self._shared.waiting if one.item.model in self._places]
+        able = [one for one in self._shared.waiting if one.group.model in self._places]
         return [min(able, key=rank)] if able else []
 
     def _prepare(self, chosen: _Submitted) -> _Ready:
-        number, loading = chosen.item.model, None
+        number, loading = chosen.group.model, None
         if self._loaded is None or self._loaded[0] != number:
             start = time.monotonic()
             self._loaded = None
@@ -196,13 +196,13 @@ class _Worker:
         loaded = self._loaded[1]
         if isinstance(loaded, str):
             return _Ready(chosen, reason=loaded)
-        prepared = self._tried(lambda: self._preparer.prepare(loaded, self._models[number], chosen.item))
+        prepared = self._tried(lambda: self._preparer.prepare(loaded, self._models[number], chosen.group))
         if isinstance(prepared, str):
             return _Ready(chosen, reason=prepared)
         return _Ready(chosen, loading, (loaded, prepared))
 
     def _load(self, number: int) -> Loaded | str:
-        """A model, or why it cannot be loaded, which is not tried again for each of its items."""
+        """A model, or why it cannot be loaded, which is not tried again for each of its groups."""
         return self._tried(lambda: load_planned(self._models[number], self._places[number]))
 
     def _tried(self, make: Callable[[], T]) -> T | str:
@@ -248,20 +248,20 @@ class _Worker:
             del done
 
     def _compute(self, ready: _Ready, waited: float) -> Done:
-        item, start = ready.submitted.item, time.monotonic()
-        results: list[UnitResult] = []
+        group, start = ready.submitted.group, time.monotonic()
+        results: list[JobResult] = []
         if ready.prepared is None:
-            return Done(item, results, [failure_of(item.units, ready.reason)], 0.0, waited)
+            return Done(group, results, [failure_of(group.jobs, ready.reason)], 0.0, waited)
         loaded, prepared = ready.prepared
         try:
-            results, failures = compute(loaded, self._models[item.model], item, prepared)
-        except BaseException as error:  # a mistake in one item does not stop the others
-            failures = [failure_of(item.units, reason_of(error))]
-        return Done(item, results, failures, time.monotonic() - start, waited)
+            results, failures = compute(loaded, self._models[group.model], group, prepared)
+        except BaseException as error:  # a mistake in one group does not stop the others
+            failures = [failure_of(group.jobs, reason_of(error))]
+        return Done(group, results, failures, time.monotonic() - start, waited)
 
 
 def _waited(free: float, now: float, ready: _Ready) -> float:
-    """Seconds for which a device that was free stood still for an item; of loading models apart."""
+    """Seconds for which a device that was free stood still for an image group; of loading models apart."""
     start = max(free, ready.submitted.since)
     loading = 0.0
     if ready.loading is not None:

@@ -1,4 +1,4 @@
-"""Items made ready for the device: images decoded, resized and blurred, models loaded as planned."""
+"""Image groups made ready for the device: images decoded, resized and blurred, models loaded as planned."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hlx.models.devices import jax_devices
 from hlx.models.load import Devices, Loaded, load_model
 from hlx.models.model import Views, views
 from hlx.regions import Regions
-from hlx.sweep.plan.jobs import Item, PlannedImage, PlannedModel
+from hlx.sweep.plan.jobs import ImageGroup, PlannedImage, PlannedModel
 
 if TYPE_CHECKING:
     from hlx.models.game import MaskedImage
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """An item's image on the device.
+    """An image group's image on the device.
 
     Attributes
     ----------
     masked : its regions can be shown and hidden.
-    regions : the item's.
+    regions : the group's.
     image_hash : of the image's pixels.
     """
 
@@ -38,7 +38,7 @@ class Prepared:
 
 
 def load_planned(model: PlannedModel, devices: Devices = None) -> Loaded:
-    """A study's model on its devices, `devices` where the study does not say.
+    """A sweep's model on its devices, `devices` where the sweep does not say.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def load_planned(model: PlannedModel, devices: Devices = None) -> Loaded:
     )
     if loaded.fingerprint != model.fingerprint:
         raise ModelError(
-            f"{model.name}: has the fingerprint {loaded.fingerprint[:12]} here, the study was planned with "
+            f"{model.name}: has the fingerprint {loaded.fingerprint[:12]} here, the sweep was planned with "
             f"{model.fingerprint[:12]}: its files differ or have changed"
         )
     return loaded
@@ -65,7 +65,7 @@ def devices_of(model: PlannedModel, asked: str | None = None) -> list[Devices]:
 
     Parameters
     ----------
-    asked : "cpu", "cuda", "cuda:1" or "tpu"; None or "auto" for what the study file says, which by default is
+    asked : "cpu", "cuda", "cuda:1" or "tpu"; None or "auto" for what the sweep file says, which by default is
         all devices of the best kind.
 
     Raises
@@ -101,7 +101,7 @@ def _torch_devices(name: str | None) -> list[Devices]:
 
 
 class Preparer:
-    """Prepares items one after the other, and keeps what consecutive items of one image share."""
+    """Prepares groups one after the other, and keeps what consecutive groups of one image share."""
 
     def __init__(self) -> None:
         self._image: PlannedImage | None = None
@@ -109,19 +109,19 @@ class Preparer:
         self._image_hash = ""
         self._views: dict[tuple[int, str], Views] = {}
 
-    def prepare(self, loaded: Loaded, model: PlannedModel, item: Item) -> Prepared:
-        """The item's image, ready on the model's device.
+    def prepare(self, loaded: Loaded, model: PlannedModel, group: ImageGroup) -> Prepared:
+        """The group's image, ready on the model's device.
 
         Raises
         ------
         InputError : image or label map cannot be read, have changed since the plan was made, or do not fit.
         """
-        self._read(item.image)
-        key = loaded.side, item.background
+        self._read(group.image)
+        key = loaded.side, group.background
         if key not in self._views:
             self._views[key] = views(self._pixels, *key)
-        regions = item.regions.read()
-        masked = loaded.mask_views(self._views[key], regions, model.batch_size, item.image.path.name)
+        regions = group.regions.read()
+        masked = loaded.mask_views(self._views[key], regions, model.batch_size, group.image.path.name)
         return Prepared(masked, regions, self._image_hash)
 
     def _read(self, image: PlannedImage) -> None:
@@ -131,7 +131,7 @@ class Preparer:
         check_file(image.path)
         content = image.path.read_bytes()
         if hashlib.sha256(content).hexdigest() != image.sha256:
-            raise InputError(f"{image.path}: has changed since the study was planned")
+            raise InputError(f"{image.path}: has changed since the sweep was planned")
         # Of these bytes, whatever is under the name by now.
         self._pixels = read_image_bytes(content, image.path)
         self._image_hash = content_hash(self._pixels)

@@ -23,7 +23,7 @@ ALL = "all"
 
 @dataclass
 class Tally:
-    """Units of a model: asked for, done, failed in this run."""
+    """Jobs of a model: asked for, done, failed in this run."""
 
     asked: int = 0
     done: int = 0
@@ -43,7 +43,7 @@ class Progress(Protocol):
         """While a run computes, which starts from these tallies, by model."""
 
     def advance(self, model: str, done: int, failed: int) -> None:
-        """So many more units of a model came to an end."""
+        """So many more jobs of a model came to an end."""
 
     def say(self, line: str) -> None:
         """Something that people should know; may come before and after `shown`."""
@@ -112,10 +112,10 @@ class Lines(Quiet):
 
     def _line(self) -> str:
         total, seconds = _total(self._tallies), self._clock() - self._start
-        parts = [f"{total.done:,} of {total.asked:,} units done"]
+        parts = [f"{total.done:,} of {total.asked:,} jobs done"]
         tried = total.done - self._before + total.failed
         if tried and seconds:
-            parts.append(f"{tried / seconds:.3g} units/s")
+            parts.append(f"{tried / seconds:.3g} jobs/s")
             if total.left:
                 parts.append(f"{duration(total.left * seconds / tried)} left")
         if total.failed:
@@ -126,7 +126,7 @@ class Lines(Quiet):
 
 
 class Bars:
-    """Live bars on a terminal: one for all units, one for each model, with rate, time left and failures."""
+    """Live bars on a terminal: one for all jobs, one for each model, with rate, time left and failures."""
 
     def __init__(self, console: Console | None = None) -> None:
         from rich.console import Console
@@ -214,4 +214,4 @@ def _failures(count: int) -> str:
 def _pace(speed: float | None, left: float) -> str:
     if speed is None:
         return ""
-    return f"{speed:.3g} units/s" + (f", {duration(left)} left" if left else "")
+    return f"{speed:.3g} jobs/s" + (f", {duration(left)} left" if left else "")

@@ -1,7 +1,7 @@
-"""What a Ray actor does: it keeps a model on one device, prepares an item and computes the one before it.
+"""A Ray actor: keeps a model on one device, prepares an image group and computes the one before it.
 
-Nothing of Ray is needed here. Actors read no files of the study and write no results: images and label maps
-come with the items, results go back.
+Nothing of Ray is needed here. Actors read no files of the sweep and write no results: images and label maps
+come with the groups, results go back.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from hlx.explaining import VERSIONED
 from hlx.models.batches import out_of_memory
 from hlx.models.load import Loaded
 from hlx.sweep.config.compilation_cache import keep_compiled, own_folder
-from hlx.sweep.plan.jobs import RESULTS_VERSION, Item, PlannedModel
+from hlx.sweep.plan.jobs import RESULTS_VERSION, ImageGroup, PlannedModel
 from hlx.sweep.results.failures import Failure, failure_of, reason_of
-from hlx.sweep.results.job_results import UnitResult
+from hlx.sweep.results.job_results import JobResult
 from hlx.sweep.run.computing import compute, is_broken
 from hlx.sweep.run.preparing import Prepared, Preparer, devices_of, load_planned
-from hlx.sweep.run.work_items import Parcel
+from hlx.sweep.run.work_items import WorkItem
 
 NUMERIC = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"),
@@ -41,12 +41,12 @@ NUMERIC = (
 
 
 class BrokenWorkerError(HlxError):
-    """What a worker cannot go on after: another one is to take its items."""
+    """What a worker cannot go on after: another one is to take its groups."""
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What came of a parcel.
+    """What came of a work item.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Outcome:
     refused : why this worker has no such model; another one may.
     """
 
-    results: list[UnitResult] = field(default_factory=list)
+    results: list[JobResult] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     seconds: float = 0.0
     waited: float = 0.0
@@ -62,7 +62,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class About:
+class ActorInfo:
     """A worker that is ready.
 
     Attributes
@@ -77,13 +77,13 @@ class About:
     warning: str = ""
 
 
-class Worker:
-    """Computes parcels on one device; up to two calls of `work` are to run at once.
+class RayActor:
+    """Computes work items on one device; up to two calls of `compute` are to run at once.
 
     Parameters
     ----------
     models : the plan's.
-    device : "cpu", "cuda" or "tpu" for all models; None or "auto" for what the study says of each.
+    device : "cpu", "cuda" or "tpu" for all models; None or "auto" for what the sweep says of each.
     environment : `numeric_environment` of the process that the results are for.
     folder : to work in, where there is such a folder here.
     cache : folder for compiled functions, "" for the user's own, None for none.
@@ -97,7 +97,7 @@ class Worker:
         folder: str,
         cache: str | None,
     ) -> None:
-        # The terminal's Ctrl-C reaches every process, and who hands out the items stops this one.
+        # The terminal's Ctrl-C reaches every process, and who hands out the groups stops this one.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         for name in NUMERIC:
@@ -116,39 +116,39 @@ class Worker:
         # Of one name, by which the preparer knows the image that it has.
         self._files = Path(tempfile.gettempdir()) / f"hlx-worker-{uuid.uuid4().hex}"
 
-    def ready(self) -> About:
+    def ready(self) -> ActorInfo:
         """Who this is."""
-        return About(socket.gethostname(), os.getpid(), versions_here(self._models), self._warning)
+        return ActorInfo(socket.gethostname(), os.getpid(), versions_here(self._models), self._warning)
 
-    def work(self, parcel: Parcel) -> Outcome:
-        """Prepare and compute an item.
+    def compute(self, work_item: WorkItem) -> Outcome:
+        """Prepare and compute an image group.
 
         Raises
         ------
         BrokenWorkerError : the device fails, or the disk that images are unpacked to.
         """
         since = time.monotonic()
-        model, item = self._models[parcel.model], parcel.item()
+        model, group = self._models[work_item.model], work_item.group()
         try:
             with self._preparing:
                 try:
-                    loaded = self._load(parcel.model)
+                    loaded = self._load(work_item.model)
                 except Exception as error:
                     return Outcome(refused=reason_of(error))
                 since = max(since, self._loaded_at)
-                prepared = self._prepare(loaded, model, item, parcel)
+                prepared = self._prepare(loaded, model, group, work_item)
             with self._computing:
                 start = time.monotonic()
                 waited = max(0.0, start - max(since, self._free))
                 try:
-                    results, failures = compute(loaded, model, item, prepared)
+                    results, failures = compute(loaded, model, group, prepared)
                 finally:
                     self._free = time.monotonic()
             return Outcome(results, failures, self._free - start, waited)
         except Exception as error:  # also what a function of the user's own may raise
             if is_broken(error) or isinstance(error, BrokenWorkerError):
                 raise BrokenWorkerError(reason_of(error)) from None
-            return Outcome(failures=[failure_of(item.units, reason_of(error))])
+            return Outcome(failures=[failure_of(group.jobs, reason_of(error))])
 
     def _load(self, number: int) -> Loaded:
         """The model, in place of the one before it."""
@@ -170,28 +170,30 @@ class Worker:
             self._loaded, self._loaded_at = (number, loaded), time.monotonic()
         return self._loaded[1]
 
-    def _prepare(self, loaded: Loaded, model: PlannedModel, item: Item, parcel: Parcel) -> Prepared:
-        with self._unpacked(item, parcel) as unpacked:
+    def _prepare(
+        self, loaded: Loaded, model: PlannedModel, group: ImageGroup, work_item: WorkItem
+    ) -> Prepared:
+        with self._unpacked(group, work_item) as unpacked:
             try:
                 return self._preparer.prepare(loaded, model, unpacked)
             except InputError as error:
-                # Nobody knows the files here: those of the study are meant.
-                reason = str(error).replace(str(unpacked.image.path), str(item.image.path))
-                if item.regions.labels is not None:
-                    reason = reason.replace(str(unpacked.regions.labels), str(item.regions.labels))
+                # Nobody knows the files here: those of the sweep are meant.
+                reason = str(error).replace(str(unpacked.image.path), str(group.image.path))
+                if group.regions.labels is not None:
+                    reason = reason.replace(str(unpacked.regions.labels), str(group.regions.labels))
                 raise InputError(reason) from None
 
     @contextmanager
-    def _unpacked(self, item: Item, parcel: Parcel) -> Iterator[Item]:
-        """The item with files of its own, for as long as it takes."""
-        image, labels = self._files / "image" / item.image.path.name, item.regions.labels
-        regions = item.regions
+    def _unpacked(self, group: ImageGroup, work_item: WorkItem) -> Iterator[ImageGroup]:
+        """The group with files of its own, for as long as it takes."""
+        image, labels = self._files / "image" / group.image.path.name, group.regions.labels
+        regions = group.regions
         try:
-            _write(image, parcel.image_file)
-            if labels is not None and parcel.labels_file is not None:
+            _write(image, work_item.image_file)
+            if labels is not None and work_item.labels_file is not None:
                 regions = replace(regions, labels=self._files / "labels" / labels.name)
-                _write(self._files / "labels" / labels.name, parcel.labels_file)
-            yield replace(item, image=replace(item.image, path=image), regions=regions)
+                _write(self._files / "labels" / labels.name, work_item.labels_file)
+            yield replace(group, image=replace(group.image, path=image), regions=regions)
         finally:
             shutil.rmtree(self._files, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""The seats for workers that the devices of a Ray cluster make."""
+"""The slots for workers that the devices of a Ray cluster make."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hlx.errors import InputError
 
 
 @dataclass(frozen=True)
-class Seat:
+class Slot:
     """Room for one worker: one device.
 
     Attributes
@@ -27,8 +27,8 @@ class Seat:
     host: str = "any node"
 
 
-def seats(nodes: Sequence[Mapping[str, Any]], actors: int | None = None, cpu: bool = False) -> list[Seat]:
-    """A seat for each GPU; without GPUs for each TPU chip; without both for each node, with all of its CPUs.
+def slots(nodes: Sequence[Mapping[str, Any]], actors: int | None = None, cpu: bool = False) -> list[Slot]:
+    """A slot for each GPU; without GPUs for each TPU chip; without both for each node, with all of its CPUs.
 
     Parameters
     ----------
@@ -43,13 +43,13 @@ def seats(nodes: Sequence[Mapping[str, Any]], actors: int | None = None, cpu: bo
     if actors is not None and actors < 1:
         raise InputError(f"--ray-actors {actors}: expected at least 1")
     alive = [node for node in nodes if node.get("Alive")]
-    for name, seat in (
-        ("GPU", Seat(1, gpus=1, host="a GPU's node")),
-        ("TPU", Seat(1, tpus=1, host="a TPU's node")),
+    for name, slot in (
+        ("GPU", Slot(1, gpus=1, host="a GPU's node")),
+        ("TPU", Slot(1, tpus=1, host="a TPU's node")),
     ):
         count = sum(int(node["Resources"].get(name, 0)) for node in alive)
         if count and not cpu:
-            return [seat] * min(count, actors or count)
+            return [slot] * min(count, actors or count)
     cpus = {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in alive}
     most = sorted((node for node in alive if cpus[node["NodeID"]]), key=lambda node: -cpus[node["NodeID"]])
     if not most:
@@ -63,7 +63,7 @@ def seats(nodes: Sequence[Mapping[str, Any]], actors: int | None = None, cpu: bo
     own = [cpus[node["NodeID"]] for node in most]
     placed = [1] * len(most) if actors is None else _spread(own, actors)
     return [
-        Seat(
+        Slot(
             cpus[node["NodeID"]] // count, node=node["NodeID"], host=str(node.get("NodeManagerHostname", ""))
         )
         for node, count in zip(most, placed, strict=True)

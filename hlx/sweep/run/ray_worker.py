@@ -8,30 +8,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hlx.sweep.plan.jobs import Item, PlannedModel
+from hlx.sweep.plan.jobs import ImageGroup, PlannedModel
 from hlx.sweep.results.failures import reason_of
-from hlx.sweep.run.ray_actor import About, Worker, numeric_environment, versions_here
-from hlx.sweep.run.ray_slots import Seat
-from hlx.sweep.run.work_items import Parcel
+from hlx.sweep.run.ray_actor import ActorInfo, RayActor, numeric_environment, versions_here
+from hlx.sweep.run.ray_slots import Slot
+from hlx.sweep.run.work_items import WorkItem
 
-IN_HAND = 2
-"""Items that each worker has: one to compute, one to prepare."""
+GROUPS_PER_WORKER = 2
+"""Image groups that each worker has: one to compute, one to prepare."""
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _DETAILS = ("Worker exit detail: ", "error_message: ")
 
 
 @dataclass(eq=False)
-class Task:
-    """An item, and how many workers died while they had it."""
+class Assignment:
+    """An image group, and how many workers died while they had it."""
 
-    item: Item
+    group: ImageGroup
     attempts: int = 0
 
 
 @dataclass(frozen=True)
-class Work:
-    """What all workers are started with: as `Worker` takes it."""
+class ActorSetup:
+    """What all workers are started with: as `RayActor` takes it."""
 
     models: Sequence[PlannedModel]
     device: str | None
@@ -39,48 +39,48 @@ class Work:
 
 
 @dataclass(eq=False)
-class Hand:
-    """A worker on its seat.
+class RayWorker:
+    """A worker on its slot.
 
     Attributes
     ----------
     ray : the module.
     ready : Ray's reference to what the worker says of itself; None once it has.
-    tasks : by Ray's references to their outcomes.
+    assignments : by Ray's references to their outcomes.
     refused : models that it cannot load, and why.
     starts : that failed, one after the other.
     """
 
     ray: Any
-    seat: Seat
-    work: Work
+    slot: Slot
+    setup: ActorSetup
     host: str = ""
     actor: Any = None
     ready: Any = None
-    tasks: dict[Any, Task] = field(default_factory=dict)
+    assignments: dict[Any, Assignment] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)
     starts: int = 0
 
     def start(self) -> None:
-        """Have a new worker on the seat."""
-        seat, work, environment = self.seat, self.work, numeric_environment()
+        """Have a new worker on the slot."""
+        slot, setup, environment = self.slot, self.setup, numeric_environment()
         options: dict[str, Any] = {
-            "num_cpus": seat.cpus,
-            "num_gpus": seat.gpus,
-            "max_concurrency": IN_HAND,
+            "num_cpus": slot.cpus,
+            "num_gpus": slot.gpus,
+            "max_concurrency": GROUPS_PER_WORKER,
             "max_restarts": 0,
             "max_task_retries": 0,
             # Before Python starts: some libraries look once, when they are imported.
             "runtime_env": {"env_vars": environment},
         }
-        if seat.tpus:
-            options["resources"] = {"TPU": seat.tpus}
-        if seat.node is not None:
+        if slot.tpus:
+            options["resources"] = {"TPU": slot.tpus}
+        if slot.node is not None:
             from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-            options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(seat.node, soft=False)
-        made = self.ray.remote(Worker).options(**options)
-        self.actor = made.remote(work.models, work.device, environment, str(Path.cwd()), work.cache)
+            options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(slot.node, soft=False)
+        made = self.ray.remote(RayActor).options(**options)
+        self.actor = made.remote(setup.models, setup.device, environment, str(Path.cwd()), setup.cache)
         self.ready, self.refused = self.actor.ready.remote(), {}
 
     def kill(self) -> None:
@@ -90,14 +90,14 @@ class Hand:
         except Exception:  # the cluster may be gone already
             return
 
-    def give(self, task: Task) -> None:
-        """Hand an item to the worker.
+    def give(self, assignment: Assignment) -> None:
+        """Hand an image group to the worker.
 
         Raises
         ------
         InputError : its image or label map cannot be read.
         """
-        self.tasks[self.actor.work.remote(Parcel.of(task.item))] = task
+        self.assignments[self.actor.compute.remote(WorkItem.of(assignment.group))] = assignment
 
     def ended(self, ref: Any) -> bool:
         """Whether a call has come to its end."""
@@ -110,9 +110,9 @@ class Hand:
         except Exception as error:
             return _cause(error)
 
-    def difference(self, about: About) -> str:
+    def difference(self, about: ActorInfo) -> str:
         """In what the worker differs from here, such that its results might; "" if in nothing."""
-        for name, wanted in versions_here(self.work.models).items():
+        for name, wanted in versions_here(self.setup.models).items():
             found = about.versions.get(name, "")
             if found != wanted:
                 return f"worker on {about.host}: has {name} {found or 'missing'}, expected {wanted} as here"

@@ -1,11 +1,11 @@
-"""What a run did: units done, failed and left, and where its time went."""
+"""What a run did: jobs done, failed and left, and where its time went."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hlx.sweep.results.failures import Failed
-from hlx.sweep.results.shards import Bad
+from hlx.sweep.results.failures import FailedJobs
+from hlx.sweep.results.shards import BadShard
 
 
 @dataclass
@@ -14,21 +14,21 @@ class RunSummary:
 
     Attributes
     ----------
-    before : units that were done already.
-    done, left : units that this run computed; units that it was to compute and did not come to.
+    before : jobs that were done already.
+    done, left : jobs that this run computed; jobs that it was to compute and did not come to.
     failed : those that gave no result.
     bad : shards that could not be trusted.
-    seconds : of wall time, from the first item on.
+    seconds : of wall time, from the first group on.
     evaluating, waiting : seconds of all devices together: of computing, of waiting for images to be prepared.
     devices : that worked at once.
     signal : that ended the run early, None where none did.
     """
 
     before: int
-    bad: tuple[Bad, ...] = ()
+    bad: tuple[BadShard, ...] = ()
     done: int = 0
     left: int = 0
-    failed: list[Failed] = field(default_factory=list)
+    failed: list[FailedJobs] = field(default_factory=list)
     seconds: float = 0.0
     evaluating: float = 0.0
     waiting: float = 0.0
@@ -37,12 +37,12 @@ class RunSummary:
 
     @property
     def failures(self) -> int:
-        """Units that failed."""
-        return sum(failed.units for failed in self.failed)
+        """Jobs that failed."""
+        return sum(failed.jobs for failed in self.failed)
 
     @property
     def rate(self) -> float:
-        """Units per second."""
+        """Jobs per second."""
         return self.done / self.seconds if self.seconds else 0.0
 
     @property

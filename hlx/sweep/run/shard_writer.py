@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hlx.errors import HlxError, OutputError
 from hlx.sweep.results.failures import record_failures
-from hlx.sweep.results.job_results import UnitResult
+from hlx.sweep.results.job_results import JobResult
 from hlx.sweep.results.shards import write_shard
 from hlx.sweep.run.executor import Done
 
@@ -24,11 +24,11 @@ RECORD_BYTES = 4096
 
 
 class ShardWriter:
-    """Writes what items gave, results into shards and failures into their records, in a thread of its own.
+    """Writes what groups gave, results into shards and failures into their records, in a thread of its own.
 
     Parameters
     ----------
-    output : the study's output folder.
+    output : the sweep's output folder.
     """
 
     def __init__(self, output: Path) -> None:
@@ -43,7 +43,7 @@ class ShardWriter:
         self._thread.start()
 
     def put(self, done: Done) -> None:
-        """Take what an item gave; waits while the disk is far behind.
+        """Take what an image group gave; waits while the disk is far behind.
 
         Raises
         ------
@@ -109,14 +109,14 @@ class ShardWriter:
         return bool(self._gathered) and time.monotonic() >= self._first + SECONDS
 
     def _write(self, batch: list[Done]) -> None:
-        results = {result.unit: result for done in batch for result in done.results}
+        results = {result.job: result for done in batch for result in done.results}
         if results:
             write_shard(self._output, list(results.values()))
-        # Only now: an item's failures are forgotten once its results are safe.
+        # Only now: an image group's failures are forgotten once its results are safe.
         for done in batch:
-            record_failures(self._output, done.item, done.failures)
+            record_failures(self._output, done.group, done.failures)
 
 
-def _size(results: Iterable[UnitResult]) -> int:
+def _size(results: Iterable[JobResult]) -> int:
     arrays = [array for r in results for array in (r.values, r.standard_error, r.table)]
     return sum(RECORD_BYTES + array.nbytes for array in arrays if array is not None)
