@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hlx.errors import InputError
 from hlx.regions import Grid
 from hlx.sweep.config.entries import Budget
-from hlx.sweep.config.sweep_file import KEYS, SweepFile, read_sweep_file
+from hlx.sweep.config.sweep_file import SweepFile, read_sweep_file
 
+KEYS = tuple(SweepFile.model_fields)
 SMALL = 'stimuli = ["s.csv"]\nmodels = ["clip-scenes"]\nregions = ["4x4"]\n'
 
 
