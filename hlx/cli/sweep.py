@@ -8,6 +8,7 @@ from hlx.cli import LazyCommands
 
 COMMANDS = {
     "plan": "What a sweep file asks for, and what it takes; nothing runs.",
+    "schema": "The JSON schema of sweep files, for editors.",
     "run": "Compute what is missing; run again to go on.",
     "resume": "Go on with a sweep: the same as run.",
     "status": "What is done, what failed and why.",
@@ -17,6 +18,7 @@ COMMANDS = {
 }
 MODULES = {
     "plan": "sweep_plan",
+    "schema": "sweep_plan",
     "run": "sweep_run",
     "resume": "sweep_run",
     "status": "sweep_run",

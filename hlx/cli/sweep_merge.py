@@ -40,11 +40,10 @@ def merge(file: Path, out: Path | None, force: bool, strict: bool, as_json: bool
     Example:
       hlx sweep merge sweep.toml
     """
-    from hlx.sweep.config.sweep_file import read_sweep_file
     from hlx.sweep.plan.expand import plan_sweep
     from hlx.sweep.results.merge import merge as merge_shards
 
-    plan = plan_sweep(read_sweep_file(file))
+    plan = plan_sweep(file)
     with progress_bar("merging shards") as progress:
         merged = merge_shards(plan, out, force, strict, progress)
     for bad in merged.bad:

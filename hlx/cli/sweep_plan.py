@@ -33,13 +33,13 @@ def plan(file: Path, no_timing: bool, as_json: bool) -> None:
     Example:
       hlx sweep plan sweep.toml
     """
-    from hlx.sweep.config.sweep_file import read_sweep_file
     from hlx.sweep.costs.timing import measure
-    from hlx.sweep.costs.totals import check_disk, costs, remaining_groups
+    from hlx.sweep.costs.totals import costs, remaining_groups
     from hlx.sweep.plan.expand import plan_sweep
     from hlx.sweep.results.shards import scan
+    from hlx.sweep.run.disk_space import check_disk
 
-    planned = plan_sweep(read_sweep_file(file))
+    planned = plan_sweep(file)
     scanned = scan(planned.sweep.output, quarantine=False)
     timings = {}
     if not no_timing:
@@ -53,9 +53,22 @@ def plan(file: Path, no_timing: bool, as_json: bool) -> None:
     check_disk(planned, found.disk)
 
 
+@click.command()
+def schema() -> None:
+    """Print the JSON schema of sweep files: editors that know it complete keys and mark mistakes.
+
+    \b
+    Example:
+      hlx sweep schema > sweep.schema.json
+    """
+    from hlx.sweep.config.sweep_file import SweepFile
+
+    click.echo(json.dumps(SweepFile.model_json_schema(), indent=2))
+
+
 def _text(plan: Plan, scanned: Scan, costs: Costs) -> str:
-    from hlx.sweep.costs.totals import size_text
-    from hlx.sweep.run.progress import duration
+    from hlx.sweep.run.disk_space import size_text
+    from hlx.sweep.run.display import duration
 
     images = len({group.image.path for group in plan.groups})
     parts = [
@@ -104,7 +117,7 @@ def _table(lines: Sequence[CostLine]) -> str:
 
 
 def _cells(line: CostLine) -> tuple[str, str, str, str]:
-    from hlx.sweep.run.progress import duration
+    from hlx.sweep.run.display import duration
 
     longer = ">= " if line.at_least else ""
     return (

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hlx.cli.outputs import check_outputs, tell_written
+from hlx.cli.sweep_run import options_named
 from hlx.cli.terminal import progress_bar
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def export(
     from hlx.sweep.results.csv_export import MapFilter
     from hlx.sweep.results.csv_export import export as write
 
-    with _results(file) as results:
+    with options_named("force"), _results(file) as results:
         folder = results.path.parent / "export" if out is None else out
         choice = MapFilter(regions, background, estimator, budget, seed)
         written = write(results, folder, choice, humans, force)
@@ -150,13 +151,12 @@ def _results(file: Path) -> Iterator[SweepResults]:
 
 def _merged(file: Path) -> Path:
     """The merged file of a sweep file, made anew where it is missing or not that of what is there now."""
-    from hlx.sweep.config.sweep_file import read_sweep_file
     from hlx.sweep.plan.expand import plan_sweep
     from hlx.sweep.results.merge import MERGED, merge
     from hlx.sweep.results.shards import scan
     from hlx.sweep.results.status import merged_state
 
-    plan = plan_sweep(read_sweep_file(file))
+    plan = plan_sweep(file)
     if merged_state(plan, scan(plan.sweep.output, quarantine=False)) == "up to date":
         return plan.sweep.output / MERGED
     with progress_bar("merging shards") as progress:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from hlx.errors import InputError
+from hlx.errors import HlxError, InputError
 from hlx.wording import counted
 
 if TYPE_CHECKING:
     from hlx.sweep.plan.expand import Plan
     from hlx.sweep.results.failures import FailedJobs
     from hlx.sweep.results.status import Status
-    from hlx.sweep.run.executor import Executor
     from hlx.sweep.run.run_summary import RunSummary
 
 SHOWN = 20
@@ -66,26 +67,24 @@ def run(
       hlx sweep run sweep.toml --shard $SLURM_ARRAY_TASK_ID/8
       hlx sweep run sweep.toml --ray auto
     """
-    from hlx.sweep.config.compilation_cache import keep_compiled
-    from hlx.sweep.config.sweep_file import read_sweep_file
-    from hlx.sweep.costs.totals import check_disk
     from hlx.sweep.plan.expand import plan_sweep
-    from hlx.sweep.run.loop import parse_shard, run_plan
-    from hlx.sweep.run.progress import progress_for
+    from hlx.sweep.run.display import display_for
+    from hlx.sweep.run.run_sweep import run_sweep
     from hlx.sweep.run.signals import EndedAtOnce
 
     part = None if shard is None else parse_shard(shard)
-    if ray is None and ray_actors is not None:
-        raise InputError("--ray-actors is of --ray: leave it out")
-    plan = plan_sweep(read_sweep_file(file))
-    check_disk(plan)
-    if plan.sweep.compilation_cache is not None:
-        keep_compiled(plan.sweep.compilation_cache)
-    executor = _executor(plan, device, ray, ray_actors)
-    if not quiet:
-        click.echo(_told(plan, part), err=True)
     try:
-        summary = run_plan(plan, executor, part, progress_for(quiet), wait)
+        with options_named("ray_actors", "ray"):
+            plan = plan_sweep(file)
+            summary = run_sweep(
+                plan,
+                shard=part,
+                device=device,
+                ray=ray,
+                ray_actors=ray_actors,
+                wait=wait,
+                progress=None if quiet else display_for(),
+            )
     except EndedAtOnce as ended:
         click.echo(f"ended at once; what is written is kept: {_again(file, shard)}", err=True)
         sys.stdout.flush()
@@ -119,33 +118,39 @@ def status(file: Path, as_json: bool) -> None:
     Example:
       hlx sweep status sweep.toml
     """
-    from hlx.sweep.config.sweep_file import read_sweep_file
     from hlx.sweep.plan.expand import plan_sweep
     from hlx.sweep.results.status import status_of
 
-    found = status_of(plan_sweep(read_sweep_file(file)))
+    found = status_of(plan_sweep(file))
     click.echo(json.dumps(_status_json(found)) if as_json else _status_text(found))
     if not as_json:
         _list_failures(found.failed)
 
 
-def _executor(plan: Plan, device: str, ray: str | None, actors: int | None) -> Callable[[], Executor]:
-    if ray is None:
-        from hlx.sweep.run.local_executor import LocalExecutor
+def parse_shard(text: str) -> tuple[int, int]:
+    """(i, n) of "i/n", counted from 1.
 
-        return lambda: LocalExecutor(plan, device)
-    from hlx.sweep.run.ray_executor import RayExecutor
+    Raises
+    ------
+    InputError : not two whole numbers with 1 <= i <= n.
+    """
+    found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text.strip())
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise InputError(f"--shard {text!r}: expected i/n, the i-th of n parts, such as 1/4 up to 4/4")
+    return int(found[1]), int(found[2])
 
-    return lambda: RayExecutor(plan.models, ray, device, actors, plan.sweep.compilation_cache)
 
-
-def _told(plan: Plan, part: tuple[int, int] | None) -> str:
-    images = len({group.image.path for group in plan.groups})
-    regions = len({group.regions.label for group in plan.groups})
-    asked = f"{counted(plan.n_jobs, 'job')} of {counted(len(plan.models), 'model')}"
-    seen = f"{counted(images, 'image')} and {counted(regions, 'kind')} of regions"
-    share = "" if part is None else f"; part {part[0]} of {part[1]} of them"
-    return f"{asked}, {seen}, into {plan.sweep.output}{share}"
+@contextmanager
+def options_named(*arguments: str) -> Iterator[None]:
+    """Errors of the library name its arguments; here they are options."""
+    try:
+        yield
+    except HlxError as error:
+        message = str(error)
+        for name in arguments:
+            message = re.sub(rf"^{name}\b|\b{name}=True\b", f"--{name.replace('_', '-')}", message)
+        error.args = (message,)
+        raise
 
 
 def _again(file: Path, shard: str | None) -> str:

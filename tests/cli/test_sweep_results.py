@@ -17,7 +17,6 @@ from hlx.map_tables import read_map_table
 from hlx.models.load import load_model
 from hlx.regions import Grid
 from hlx.stimuli import Stimulus
-from hlx.sweep.config.sweep_file import read_sweep_file
 from hlx.sweep.plan.expand import plan_sweep
 from hlx.sweep.results.shards import write_shard
 from hlx.sweep.run.computing import compute
@@ -59,7 +58,7 @@ def computed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     write_csv(rows, folder / "stimuli.csv")
     (folder / "sweep.toml").write_text(SWEEP)
-    plan = plan_sweep(read_sweep_file(folder / "sweep.toml"))
+    plan = plan_sweep(folder / "sweep.toml")
     [model] = plan.models
     loaded, preparer = load_planned(model), Preparer()
     for group in plan.groups:

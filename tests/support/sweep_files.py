@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hlx.sweep.config.sweep_file import read_sweep_file
 from hlx.sweep.plan.expand import Plan, plan_sweep
 
 Row = tuple[str, str, str, str]
@@ -59,4 +58,4 @@ def toml(value: object) -> str:
 
 def plan_of(folder: Path, rows: Sequence[Row] = ROWS, **keys: object) -> Plan:
     """The plan of such a sweep."""
-    return plan_sweep(read_sweep_file(write_sweep(folder, rows, **keys)))
+    return plan_sweep(write_sweep(folder, rows, **keys))

@@ -14,9 +14,10 @@ import pytest
 from hlx.errors import InputError
 from hlx.sweep.costs.evaluation_counts import EvaluationCounts
 from hlx.sweep.costs.timing import Rate, Timing, measure
-from hlx.sweep.costs.totals import RECORD_BYTES, check_disk, costs, disk_of, size_text
+from hlx.sweep.costs.totals import costs
 from hlx.sweep.results.shards import Scan, scan, write_shard
 from hlx.sweep.run.computing import compute
+from hlx.sweep.run.disk_space import RECORD_BYTES, check_disk, disk_of, size_text
 from hlx.sweep.run.preparing import Preparer, load_planned
 from tests.support.sweep_files import ROWS, plan_of
 

@@ -16,13 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hlx.cli.sweep_run import parse_shard
 from hlx.errors import InputError, OutputError
 from hlx.sweep.results.job_results import JobResult
 from hlx.sweep.results.locks import run_lock
 from hlx.sweep.results.shards import write_shard
 from hlx.sweep.run import shard_writer as writer
-from hlx.sweep.run.loop import dealt, parse_shard, run_plan
-from hlx.sweep.run.progress import Lines, Quiet, Tally
+from hlx.sweep.run.display import LineDisplay, QuietDisplay, Tally
+from hlx.sweep.run.loop import dealt, run_plan
 from hlx.sweep.run.signals import EndedAtOnce
 from tests.support.fake_executor import FakeExecutor, kept, run, shards
 from tests.support.job_results import SmallPlan, results_of, small_plan
@@ -134,7 +135,7 @@ def test_progress_that_cannot_be_shown_ends_nothing(tmp_path: Path, monkeypatch:
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("sys.stderr", Full())
-    summary = run(plan, FakeExecutor(results_of(plan)), progress=Lines(every=1e-9))
+    summary = run(plan, FakeExecutor(results_of(plan)), progress=LineDisplay(every=1e-9))
     monkeypatch.undo()
     assert summary.exit_status == 0 and len(kept(plan)) == summary.done and len(tried) > 2
 
@@ -251,7 +252,7 @@ def test_two_runs_on_one_folder(tmp_path: Path) -> None:
         assert not shards(plan)
     said: list[str] = []
 
-    class Told(Quiet):
+    class Told(QuietDisplay):
         def say(self, line: str) -> None:
             said.append(line)
             release.set()
@@ -281,7 +282,7 @@ def test_progress_is_told_of_every_job(tmp_path: Path) -> None:
     write_shard(tmp_path, results[:1])
     seen: dict[str, Tally] = {}
 
-    class Counting(Quiet):
+    class Counting(QuietDisplay):
         def shown(self, tallies: Any) -> Any:
             seen.update({name: replace(tally) for name, tally in tallies.items()})
             return super().shown(tallies)

@@ -357,7 +357,6 @@ def test_the_command_tells_what_is_missing_and_ends_with_status_1(
 ) -> None:
     plan = small_plan(tmp_path / "results")
     monkeypatch.setitem(sys.modules, "hlx.sweep.plan.expand", SimpleNamespace(plan_sweep=lambda sweep: plan))
-    monkeypatch.setitem(sys.modules, "hlx.sweep.config.sweep_file", SimpleNamespace(read_sweep_file=Path))
     results, group = results_of(plan), plan.groups[-1]
     write_shard(plan.sweep.output, results[:9])
     record_failures(plan.sweep.output, group, [Failure((group.jobs[0].id,), "no such file")])

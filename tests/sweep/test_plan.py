@@ -15,7 +15,6 @@ from PIL import Image
 
 from hlx.errors import InputError, ModelError
 from hlx.models.load import Identity
-from hlx.sweep.config.sweep_file import read_sweep_file
 from hlx.sweep.plan import expand as planning
 from hlx.sweep.plan.expand import Plan, plan_sweep
 from hlx.sweep.plan.jobs import job_identity
@@ -147,7 +146,7 @@ def test_names_labels_paths_and_order_determine_no_job(tmp_path: Path, known_mod
         'stimuli = ["stimuli.csv"]\nmodels = [{name = "clip-scenes", label = "L", batch_size = 8}]\n'
         'regions = ["3x3", "2x2"]\nbackgrounds = ["mean", "blur"]\n'
     )
-    other = ids_of(plan_sweep(read_sweep_file(tmp_path / "two/other.toml")))
+    other = ids_of(plan_sweep(tmp_path / "two/other.toml"))
     assert other != ids and sorted(other) == sorted(ids)
 
 
@@ -202,7 +201,7 @@ def test_stimuli_of_the_same_content_share_a_job(tmp_path: Path, known_models: d
     rows = [ROWS[0], (*ROWS[0][:3], "again"), ("copy.png", *ROWS[0][1:3], "elsewhere")]
     write_sweep(tmp_path, rows)
     (tmp_path / "copy.png").write_bytes((tmp_path / "a.png").read_bytes())
-    plan = plan_sweep(read_sweep_file(tmp_path / "sweep.toml"))
+    plan = plan_sweep(tmp_path / "sweep.toml")
     assert plan.n_jobs == 3 and len(set(ids_of(plan))) == 1
     assert [(group.image.path.name, job.stimulus.id) for _, group, job in plan.rows()] == [
         *(("a.png", "1"), ("a.png", "again"), ("copy.png", "elsewhere")),
@@ -229,7 +228,7 @@ def test_all_that_is_missing_or_impossible_is_told_at_once(
     )
     (tmp_path / "a.png").unlink()
     with pytest.raises(InputError) as refused:
-        plan_sweep(read_sweep_file(path))
+        plan_sweep(path)
     told = str(refused.value)
     assert "\n" not in told and told.startswith(f"{path}: 7 problems: ")
     for part in (
@@ -249,7 +248,7 @@ def test_many_missing_images_are_counted(tmp_path: Path, known_models: dict[str,
     for image in tmp_path.glob("*.png"):
         image.unlink()
     with pytest.raises(InputError, match=r"30 images are not beside .*: 0.png, .*, 19.png and 10 more$"):
-        plan_sweep(read_sweep_file(path))
+        plan_sweep(path)
 
 
 def test_what_is_wrong_with_stimuli_does_not_hide_the_rest(
@@ -292,10 +291,10 @@ def test_images_of_one_stem_cannot_share_a_label_map_unless_they_are_alike(
     (tmp_path / "other" / "a.png").write_bytes((tmp_path / "a.png").read_bytes())
     stimuli = tmp_path / "stimuli.csv"
     stimuli.write_text(stimuli.read_text() + "other/a.png,a dog,a cat,4\n")
-    plan_sweep(read_sweep_file(path))
+    plan_sweep(path)
     Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "other" / "a.png")
     with pytest.raises(InputError, match=r"maps/a.npy would be the label map of .*a.png and of .*a.png"):
-        plan_sweep(read_sweep_file(path))
+        plan_sweep(path)
 
 
 def test_limits_that_leave_nothing(tmp_path: Path, known_models: dict[str, int]) -> None:
@@ -356,7 +355,7 @@ def test_images_on_their_side_are_as_they_are_shown(tmp_path: Path, known_models
     Image.fromarray(labels).save(tmp_path / "map.png")
     text = (tmp_path / "sweep.toml").read_text().replace('["2x2"]', '[{labels = "map.png"}]')
     (tmp_path / "sweep.toml").write_text(text)
-    assert plan_sweep(read_sweep_file(tmp_path / "sweep.toml")).n_jobs == 1
+    assert plan_sweep(tmp_path / "sweep.toml").n_jobs == 1
 
 
 def test_broken_images_are_planned_and_fail_on_their_own(
@@ -365,7 +364,7 @@ def test_broken_images_are_planned_and_fail_on_their_own(
     path = write_sweep(tmp_path, regions=["2x2", {"labels": "map.npy"}])
     np.save(tmp_path / "map.npy", np.arange(32 * 40).reshape(32, 40) % 2)
     (tmp_path / "a.png").write_bytes(b"no image")
-    assert plan_sweep(read_sweep_file(path)).n_jobs == 6
+    assert plan_sweep(path).n_jobs == 6
 
 
 def test_real_models_are_identified(tmp_path: Path) -> None:

@@ -223,7 +223,7 @@ def test_a_group_that_kills_every_worker_fails_alone(
     [failure] = failures["kill"]
     assert failure.jobs == tuple(job.id for job in groups[2].jobs)
     assert (
-        failure.reason.startswith("3 workers died of it: RayActor unexpectedly exits")
+        failure.reason.startswith("3 workers died of it: Worker unexpectedly exits")
         and "\n" not in failure.reason
     )
     assert len(list(notes.glob("*.killed"))) == 3
@@ -249,7 +249,7 @@ def test_every_device_makes_one_slot() -> None:
     assert [(slot.cpus, slot.node) for slot in slots(cpus, 4)] == [(5, "b")] * 3 + [(4, "a")]
     assert [slot.node for slot in slots(cpus, 1)] == ["b"]
     for wrong in (0, 21):
-        with pytest.raises(InputError, match=f"--ray-actors {wrong}"):
+        with pytest.raises(InputError, match=f"ray_actors {wrong}"):
             slots(cpus, wrong)
     with pytest.raises(InputError, match="no GPUs, TPUs or CPUs"):
         slots([node("a", CPU=0.0), node("b", False, CPU=2.0)])
@@ -263,7 +263,7 @@ def test_a_cluster_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> 
         port = silent.getsockname()[1]
         for address in (f"127.0.0.1:{port}", f"ray://localhost:{port}"):
             with pytest.raises(
-                ModelError, match=f"^--ray {address}: no Ray cluster can be reached: "
+                ModelError, match=f"^ray {address}: no Ray cluster can be reached: "
             ) as raised:
                 RayExecutor([], address)
             assert "\n" not in str(raised.value)

@@ -26,22 +26,8 @@ from hlx.models.callable_model import is_callable_spec
 from hlx.models.load import DTYPES
 from hlx.records import read_text
 from hlx.sweep.config.compilation_cache import own_folder
-from hlx.sweep.config.entries import (
-    Distinct,
-    Dtype,
-    EstimatorEntry,
-    LabelMaps,
-    ModelEntry,
-    PathText,
-    Regions,
-    RegionsEntry,
-    Several,
-    Table,
-    Text,
-    Wrong,
-    absolute,
-    text,
-)
+from hlx.sweep.config.entries import Dtype, EstimatorEntry, LabelMaps, ModelEntry, Regions, RegionsEntry
+from hlx.sweep.config.fields import Distinct, PathText, Several, Table, Text, Wrong, absolute, text
 from hlx.sweep.config.problems import Problems, kind_of, nearest
 
 if TYPE_CHECKING:

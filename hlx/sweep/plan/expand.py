@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hlx.errors import HlxError, InputError
 from hlx.estimating import Request
 from hlx.models.load import identify
 from hlx.stimuli import gather_read, read_stimuli
 from hlx.sweep.config.problems import NAMED_PROBLEMS, Problems
-from hlx.sweep.config.sweep_file import SweepFile
+from hlx.sweep.config.sweep_file import SweepFile, checked_sweep, read_sweep_file
 from hlx.sweep.plan.jobs import (
     ImageGroup,
     Job,
@@ -70,14 +71,31 @@ class Plan:
                 yield self.models[group.model], group, job
 
 
-def plan_sweep(sweep: SweepFile) -> Plan:
-    """Expand a sweep file; models are identified and images hashed, but nothing is loaded.
+def plan_sweep(sweep: SweepFile | Mapping[str, Any] | str | Path) -> Plan:
+    """Expand a sweep into its jobs; models are identified and images hashed, but nothing is loaded.
+
+    Parameters
+    ----------
+    sweep
+        Path of a sweep file, or the keys and values of one, whose paths are relative to the working folder.
 
     Raises
     ------
-    InputError : all at once: stimuli that cannot be read, images, label maps and models that are not there,
-        label maps of a wrong size, what estimators cannot do; or that nothing is left to compute.
+    InputError
+        All at once: what is wrong in the sweep file; then stimuli that cannot be read, images, label maps and
+        models that are not there, label maps of a wrong size, what estimators cannot do; or that nothing is
+        left to compute.
+
+    Examples
+    --------
+    >>> plan = hlx.plan_sweep({"stimuli": ["stimuli.csv"], "models": ["clip-scenes"], "regions": ["4x4"]})
+    >>> plan.n_jobs
+    128
     """
+    if isinstance(sweep, Mapping):
+        sweep = checked_sweep(sweep)
+    elif not isinstance(sweep, SweepFile):
+        sweep = read_sweep_file(sweep)
     problems = Problems(sweep.path)
     models, sides = _models(sweep, problems)
     stimuli, by_image = _stimuli(sweep, problems)

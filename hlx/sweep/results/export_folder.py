@@ -118,7 +118,7 @@ class ExportFolder:
         there = sorted(self.path.glob("*")) if self.path.is_dir() else []
         for path in there:
             if path.name in self.files and not force:
-                raise OutputError(f"{path}: exists; --force replaces it")
+                raise OutputError(f"{path}: exists; force=True replaces it")
         others = [path for path in there if path.name not in self.files and path.is_file() and is_part(path)]
         others += below(self.path) if there else []
         for path in others:

@@ -159,8 +159,8 @@ class Shards:
         if others:
             raise InputError(
                 f"{self.output}: {len(others)} of {len(self)} shards are of an incompatible version of hlx: "
-                "go on with the hlx that wrote them, or name another output folder in the sweep file, for which "
-                f"hlx sweep run computes all anew ({others[0]})"
+                "go on with the hlx that wrote them, or name another output folder in the sweep file, into "
+                f"which hlx sweep run computes all anew ({others[0]})"
             )
 
     def _set_aside(self, path: Path, reason: str) -> None:

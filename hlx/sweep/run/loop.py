@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from hlx.errors import HlxError, InputError
+from hlx.errors import HlxError
 from hlx.sweep.plan.jobs import ImageGroup
 from hlx.sweep.results.failures import FailedJobs, Failure, forget_failures
 from hlx.sweep.results.locks import run_lock
 from hlx.sweep.results.shards import Scan, remove_leftovers, scan
+from hlx.sweep.run.display import Display, QuietDisplay, Tally
 from hlx.sweep.run.executor import Done
-from hlx.sweep.run.progress import Progress, Quiet, Tally
 from hlx.sweep.run.run_summary import RunSummary
 from hlx.sweep.run.shard_writer import ShardWriter
 from hlx.sweep.run.signals import EndedAtOnce, StopAsked, stop_signals
@@ -26,19 +25,6 @@ if TYPE_CHECKING:
 
 POLL = 0.2
 """Seconds after which a run looks up from waiting: at signals, the writer's errors, the time."""
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    """(i, n) of "i/n", counted from 1.
-
-    Raises
-    ------
-    InputError : not two whole numbers with 1 <= i <= n.
-    """
-    found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text.strip())
-    if found is None or not 1 <= int(found[1]) <= int(found[2]):
-        raise InputError(f"--shard {text!r}: expected i/n, the i-th of n parts, such as 1/4 up to 4/4")
-    return int(found[1]), int(found[2])
 
 
 def dealt(groups: Sequence[ImageGroup], shard: tuple[int, int] | None) -> list[ImageGroup]:
@@ -55,7 +41,7 @@ def run_plan(
     plan: Plan,
     make_executor: Callable[[], Executor],
     shard: tuple[int, int] | None = None,
-    progress: Progress | None = None,
+    progress: Display | None = None,
     wait: bool = False,
 ) -> RunSummary:
     """Compute what is missing of a sweep.
@@ -75,7 +61,7 @@ def run_plan(
     InputError : shards of another version of hlx; what `make_executor` raises.
     OutputError : another run is at work, or results cannot be written; what was written before is kept.
     """
-    output, shown = plan.sweep.output, Quiet() if progress is None else progress
+    output, shown = plan.sweep.output, QuietDisplay() if progress is None else progress
     with run_lock(output, shard, wait, shown.say):
         if shard is None:
             remove_leftovers(output)
@@ -109,7 +95,7 @@ def _compute(
     labels: Sequence[str],
     executor: Executor,
     writer: ShardWriter,
-    shown: Progress,
+    shown: Display,
     summary: RunSummary,
     asked: StopAsked,
 ) -> None:
@@ -183,7 +169,7 @@ class _Loop:
         labels: Sequence[str],
         executor: Executor,
         writer: ShardWriter,
-        progress: Progress,
+        progress: Display,
         summary: RunSummary,
     ) -> None:
         self._labels, self._executor, self._writer = labels, executor, writer

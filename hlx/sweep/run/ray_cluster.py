@@ -43,7 +43,7 @@ def connect(address: str | None) -> bool:
     """
     if find_spec("ray") is None:
         raise InputError(
-            "--ray: Ray is not installed: pip install 'hlx[ray]' (from a clone: pip install '.[ray]')"
+            "ray: Ray is not installed: pip install 'hlx[ray]' (from a clone: pip install '.[ray]')"
         )
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -62,9 +62,9 @@ def connect(address: str | None) -> bool:
                 address="local" if local else address, log_to_driver=False, configure_logging=False, **options
             )
     except SystemExit as error:
-        raise ModelError(f"--ray {address}: no Ray cluster can be reached") from error
+        raise ModelError(f"ray {address}: no Ray cluster can be reached") from error
     except Exception as error:
-        where = "Ray cannot be started here" if local else f"--ray {address}: cannot be connected to"
+        where = "Ray cannot be started here" if local else f"ray {address}: cannot be connected to"
         raise ModelError(f"{where}: {first_line(error)}") from error
     return True
 
@@ -81,13 +81,11 @@ def _check_reach(address: str) -> None:
     except ValueError:
         host = port = None
     if scheme not in ("", "ray") or not host or not port:
-        raise InputError(f"--ray {named!r}: expected local, auto, HOST:PORT or ray://HOST:PORT")
+        raise InputError(f"ray {named!r}: expected local, auto, HOST:PORT or ray://HOST:PORT")
     try:
         socket.create_connection((host, port), timeout=SECONDS_TO_ANSWER / 3).close()
     except OSError as error:
-        raise ModelError(
-            f"--ray {named}: no Ray cluster can be reached: {error.strerror or error}"
-        ) from error
+        raise ModelError(f"ray {named}: no Ray cluster can be reached: {error.strerror or error}") from error
     if scheme == "ray":
         return
     asking = [sys.executable, "-m", "ray.scripts.scripts", "status", "--address", named]
@@ -95,7 +93,7 @@ def _check_reach(address: str) -> None:
         subprocess.run(asking, capture_output=True, timeout=SECONDS_TO_ANSWER, check=False)
     except subprocess.TimeoutExpired:
         raise ModelError(
-            f"--ray {named}: what is there does not answer as a Ray cluster does; expected the address that "
+            f"ray {named}: what is there does not answer as a Ray cluster does; expected the address that "
             "`ray start --head` prints"
         ) from None
 

@@ -176,7 +176,7 @@ class RayExecutor:
             return
         self._workers.remove(worker)
         if not self._workers:
-            raise ModelError(f"--ray: no worker is left: {reason}")
+            raise ModelError(f"ray: no worker is left: {reason}")
         warnings.warn(f"{reason}; {len(self._workers)} others go on", stacklevel=3)
 
     def _settle_outcome(self, worker: RayWorker, assignment: Assignment, outcome: Outcome) -> None:
@@ -250,7 +250,7 @@ class RayExecutor:
         elif time.monotonic() - self._last_ready > PATIENCE and not self._told:
             self._told = True
             warnings.warn(
-                "--ray: no worker could be started yet: the cluster's devices seem to be taken (`ray status` "
+                "ray: no worker could be started yet: the cluster's devices seem to be taken (`ray status` "
                 "says by whom); waiting for one",
                 stacklevel=3,
             )

@@ -41,7 +41,7 @@ def slots(nodes: Sequence[Mapping[str, Any]], actors: int | None = None, cpu: bo
     InputError : `actors` is below 1, or above the number of CPUs; the cluster has nothing to compute on.
     """
     if actors is not None and actors < 1:
-        raise InputError(f"--ray-actors {actors}: expected at least 1")
+        raise InputError(f"ray_actors {actors}: expected at least 1")
     alive = [node for node in nodes if node.get("Alive")]
     for name, slot in (
         ("GPU", Slot(1, gpus=1, host="a GPU's node")),
@@ -53,12 +53,12 @@ def slots(nodes: Sequence[Mapping[str, Any]], actors: int | None = None, cpu: bo
     cpus = {node["NodeID"]: int(node["Resources"].get("CPU", 0)) for node in alive}
     most = sorted((node for node in alive if cpus[node["NodeID"]]), key=lambda node: -cpus[node["NodeID"]])
     if not most:
-        raise InputError("--ray: the cluster has no GPUs, TPUs or CPUs for workers")
+        raise InputError("ray: the cluster has no GPUs, TPUs or CPUs for workers")
     total = sum(cpus.values())
     wanted = len(most) if actors is None else actors
     if wanted > total:
         raise InputError(
-            f"--ray-actors {wanted}: the cluster has {total} CPUs, expected at most one worker each"
+            f"ray_actors {wanted}: the cluster has {total} CPUs, expected at most one worker each"
         )
     own = [cpus[node["NodeID"]] for node in most]
     placed = [1] * len(most) if actors is None else _spread(own, actors)

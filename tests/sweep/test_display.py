@@ -14,7 +14,7 @@ from rich.console import Console
 
 from hlx.errors import InputError
 from hlx.sweep.config.compilation_cache import own_folder, private_folder
-from hlx.sweep.run.progress import Bars, Lines, Quiet, Tally, duration, progress_for
+from hlx.sweep.run.display import BarDisplay, LineDisplay, QuietDisplay, Tally, display_for, duration
 
 
 class Clock:
@@ -28,7 +28,7 @@ class Clock:
 
 def test_a_line_at_the_start_every_minute_and_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
-    lines = Lines(60.0, clock)
+    lines = LineDisplay(60.0, clock)
     tallies = {"clip": Tally(1000, 100), "siglip": Tally(3000)}
 
     def said() -> list[str]:
@@ -65,24 +65,24 @@ def test_a_line_at_the_start_every_minute_and_at_the_end(capsys: pytest.CaptureF
 
 
 def test_a_run_without_progress_says_only_what_matters(capsys: pytest.CaptureFixture[str]) -> None:
-    quiet = progress_for(quiet=True)
+    quiet = QuietDisplay()
     with quiet.shown({"clip": Tally(3)}):
         quiet.advance("clip", 3, 0)
         quiet.tick()
         quiet.say("a bad shard")
-    assert isinstance(quiet, Quiet) and capsys.readouterr() == ("", "a bad shard\n")
+    assert capsys.readouterr() == ("", "a bad shard\n")
 
 
 def test_off_a_terminal_there_are_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(progress_for(False), Lines)
+    assert isinstance(display_for(), LineDisplay)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    assert isinstance(progress_for(False), Bars)
+    assert isinstance(display_for(), BarDisplay)
 
 
 @pytest.mark.parametrize("models", [["clip"], ["[red]clip", "siglip"]])
 def test_bars_show_all_models_rates_and_failures(models: list[str]) -> None:
     screen = io.StringIO()
-    bars = Bars(Console(file=screen, force_terminal=True, width=110, color_system=None))
+    bars = BarDisplay(Console(file=screen, force_terminal=True, width=110, color_system=None))
     with bars.shown({name: Tally(100, 10) for name in models}):
         for name in models:
             for _ in range(4):
@@ -102,7 +102,7 @@ def test_bars_show_all_models_rates_and_failures(models: list[str]) -> None:
 
 def test_bars_without_jobs() -> None:
     screen = io.StringIO()
-    bars = Bars(Console(file=screen, force_terminal=True, width=80))
+    bars = BarDisplay(Console(file=screen, force_terminal=True, width=80))
     bars.tick()
     with bars.shown({"clip": Tally()}):
         bars.tick()
@@ -111,9 +111,9 @@ def test_bars_without_jobs() -> None:
 
 @given(st.floats(0, 10**7))
 def test_durations_say_about_how_long(seconds: float) -> None:
-    jobs = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+    units = {"s": 1, "min": 60, "h": 3600, "d": 86400}
     words = duration(seconds).split()
-    told = sum(float(number) * jobs[job] for number, job in zip(words[::2], words[1::2], strict=True))
+    told = sum(float(number) * units[unit] for number, unit in zip(words[::2], words[1::2], strict=True))
     assert told == pytest.approx(seconds, rel=0.02, abs=0.5)
 
 

@@ -1,4 +1,4 @@
-"""How far a run is, for people: bars on a terminal, a line a minute elsewhere, or nothing."""
+"""How far something is, for people: bars on a terminal, a few lines elsewhere, or nothing."""
 
 from __future__ import annotations
 
@@ -36,8 +36,11 @@ class Tally:
 
 
 @runtime_checkable
-class Progress(Protocol):
-    """Is told what a run does."""
+class Display(Protocol):
+    """Shows how far a run is, or anything else that can be counted."""
+
+    def counting(self, label: str) -> AbstractContextManager[Callable[[int, int], None]]:
+        """While something is counted: yields what is to be called with (done, total)."""
 
     def shown(self, tallies: Mapping[str, Tally]) -> AbstractContextManager[None]:
         """While a run computes, which starts from these tallies, by model."""
@@ -52,8 +55,13 @@ class Progress(Protocol):
         """Called several times a second."""
 
 
-class Quiet:
+class QuietDisplay:
     """Shows nothing but what `say` is given."""
+
+    @contextmanager
+    def counting(self, label: str) -> Iterator[Callable[[int, int], None]]:
+        """Nothing is shown."""
+        yield lambda done, total: None
 
     @contextmanager
     def shown(self, tallies: Mapping[str, Tally]) -> Iterator[None]:
@@ -72,8 +80,8 @@ class Quiet:
         """Nothing is shown."""
 
 
-class Lines(Quiet):
-    """A line when the run starts, every minute and at its end.
+class LineDisplay(QuietDisplay):
+    """A line when a run starts, every minute and at its end; of what is counted, one at every tenth.
 
     Parameters
     ----------
@@ -86,6 +94,19 @@ class Lines(Quiet):
         self._tallies: dict[str, Tally] = {}
         self._start = self._last = 0.0
         self._before = 0
+
+    @contextmanager
+    def counting(self, label: str) -> Iterator[Callable[[int, int], None]]:
+        """A line for every tenth of the way."""
+        tenths = 0
+
+        def step(done: int, total: int) -> None:
+            nonlocal tenths
+            if done * 10 // total > tenths:
+                tenths = done * 10 // total
+                self.say(f"{label}: {done} of {total}")
+
+        yield step
 
     @contextmanager
     def shown(self, tallies: Mapping[str, Tally]) -> Iterator[None]:
@@ -125,7 +146,7 @@ class Lines(Quiet):
         return ", ".join(parts)
 
 
-class Bars:
+class BarDisplay:
     """Live bars on a terminal: one for all jobs, one for each model, with rate, time left and failures."""
 
     def __init__(self, console: Console | None = None) -> None:
@@ -135,6 +156,19 @@ class Bars:
         self._bars: Any = None
         self._tasks: dict[str, Any] = {}
         self._failed: dict[str, int] = {}
+        self._counted = " jobs"
+
+    @contextmanager
+    def counting(self, label: str) -> Iterator[Callable[[int, int], None]]:
+        """One bar, with its rate and the time left."""
+        self._counted = ""
+        with self.shown({label: Tally(1)}):
+
+            def step(done: int, total: int) -> None:
+                self._bars.update(self._tasks[label], completed=done, total=total)
+                self.tick()
+
+            yield step
 
     @contextmanager
     def shown(self, tallies: Mapping[str, Tally]) -> Iterator[None]:
@@ -151,7 +185,7 @@ class Bars:
         )
         with Progress(*columns, console=self._console, refresh_per_second=4) as self._bars:
             total = _total(tallies)
-            rows = {ALL: total, **tallies} if len(tallies) > 1 else {ALL: total}
+            rows = {ALL: total, **tallies} if len(tallies) > 1 else tallies
             for name, tally in rows.items():
                 self._tasks[name] = self._bars.add_task(
                     escape(name), total=tally.asked, completed=tally.done, pace="", failed=""
@@ -179,14 +213,12 @@ class Bars:
             for task in self._bars.tasks:
                 speed = task.finished_speed or task.speed
                 left = (task.total - task.completed) / speed if speed else 0.0
-                self._bars.update(task.id, pace=_pace(speed, left))
+                self._bars.update(task.id, pace=_pace(speed, left, self._counted))
 
 
-def progress_for(quiet: bool) -> Progress:
+def display_for() -> Display:
     """What suits standard error."""
-    if quiet:
-        return Quiet()
-    return Bars() if sys.stderr.isatty() else Lines()
+    return BarDisplay() if sys.stderr.isatty() else LineDisplay()
 
 
 def duration(seconds: float) -> str:
@@ -211,7 +243,7 @@ def _failures(count: int) -> str:
     return f"{count:,} failed" if count else ""
 
 
-def _pace(speed: float | None, left: float) -> str:
+def _pace(speed: float | None, left: float, counted: str) -> str:
     if speed is None:
         return ""
-    return f"{speed:.3g} jobs/s" + (f", {duration(left)} left" if left else "")
+    return f"{speed:.3g}{counted}/s" + (f", {duration(left)} left" if left else "")
