@@ -36,11 +36,13 @@ _HOMES = {
     "interactions": "hlx.interaction_values",
     "load": "hlx.store",
     "load_model": "hlx.models",
+    "plan_sweep": "hlx.sweep.plan.expand",
     "read_human_maps": "hlx.humans",
     "read_model_maps": "hlx.alignment.model_maps",
     "read_responses": "hlx.humans",
     "read_stimuli": "hlx.stimuli",
     "read_study": "hlx.study",
+    "run_sweep": "hlx.sweep.run.run_sweep",
     "save": "hlx.store",
     "shapley_from_table": "hlx.games",
     "write_human_maps": "hlx.humans",
@@ -77,11 +79,13 @@ __all__ = [
     "interactions",
     "load",
     "load_model",
+    "plan_sweep",
     "read_human_maps",
     "read_model_maps",
     "read_responses",
     "read_stimuli",
     "read_study",
+    "run_sweep",
     "save",
     "shapley_from_table",
     "study",
@@ -107,6 +111,8 @@ if TYPE_CHECKING:
     from hlx.stimuli import Stimulus, read_stimuli
     from hlx.store import load, save
     from hlx.study import analyze, read_study
+    from hlx.sweep.plan.expand import plan_sweep
+    from hlx.sweep.run.run_sweep import run_sweep
 
 
 _PACKAGES = ("alignment", "bench", "estimators", "humans", "study")

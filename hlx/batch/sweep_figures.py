@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup, escape
 
-from hlx.batch.agreement import GridAgreement
 from hlx.report.colours import LEVELS, WHITE_FROM, level_class, model_class
 from hlx.report.numbers import coefficient
 from hlx.report.relations import dash_class
 from hlx.report.svg import Limits, Plot, shape
+from hlx.sweep.across_settings.agreement import GridAgreement
 
 MANY_GRIDS = 6
 """More of them need a broad figure."""

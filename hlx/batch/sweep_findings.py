@@ -6,18 +6,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from hlx.batch.agreement import BackgroundAgreement, GridAgreement
-from hlx.batch.estimator_error import way_of
-from hlx.batch.study_maps import grouped
-from hlx.batch.sweep import Sweep
 from hlx.estimators import EXACT
 from hlx.report.numbers import coefficient, listed, percent
+from hlx.sweep.across_settings.agreement import BackgroundAgreement, GridAgreement
+from hlx.sweep.across_settings.estimator_error import way_of
+from hlx.sweep.across_settings.settings_comparison import SweepComparison
+from hlx.sweep.results.sweep_maps import grouped
 from hlx.wording import counted, stimuli_counted
 
 T = TypeVar("T")
 
 
-def findings(sweep: Sweep) -> list[str]:
+def findings(sweep: SweepComparison) -> list[str]:
     """Sentences; those of what the study does not have are left out."""
     found = (_extent(sweep), _grids(sweep), _errors(sweep), _backgrounds(sweep), _cost(sweep))
     return [sentence for sentence in found if sentence]
@@ -29,7 +29,7 @@ def main_setting(pairs: Sequence[GridAgreement] | Sequence[BackgroundAgreement])
     return max(counts, key=lambda name: counts[name], default=None)
 
 
-def of_main(sweep: Sweep) -> list[GridAgreement]:
+def of_main(sweep: SweepComparison) -> list[GridAgreement]:
     """The pairs of grids under their `main_setting`."""
     setting = main_setting(sweep.across_grids)
     return [pair for pair in sweep.across_grids if pair.setting == setting]
@@ -49,7 +49,7 @@ def mean_of(items: Iterable[T], number: Callable[[T], float | None]) -> float | 
     return sum(known) / len(known) if known else None
 
 
-def _extent(sweep: Sweep) -> str:
+def _extent(sweep: SweepComparison) -> str:
     asked = sweep.maps + sum(model.missing for model in sweep.lacking)
     failed = sum(sum(model.failed.values()) for model in sweep.lacking)
     models = counted(len(sweep.models), "model")
@@ -60,7 +60,7 @@ def _extent(sweep: Sweep) -> str:
     return f"{whole}; {asked - sweep.maps:,} of the {asked:,} that were asked are missing{lost}."
 
 
-def _grids(sweep: Sweep) -> str:
+def _grids(sweep: SweepComparison) -> str:
     pairs = grouped(of_main(sweep), lambda pair: (pair.first, pair.second))
     means = {names: mean for names, them in pairs.items() if (mean := mean_of(them, _rank)) is not None}
     if not means:
@@ -89,7 +89,7 @@ def _grids(sweep: Sweep) -> str:
     )
 
 
-def _errors(sweep: Sweep) -> str:
+def _errors(sweep: SweepComparison) -> str:
     """The closest estimator of Shapley values on the finest regions that have exact ones."""
     known = [
         error
@@ -113,7 +113,7 @@ def _errors(sweep: Sweep) -> str:
     )
 
 
-def _backgrounds(sweep: Sweep) -> str:
+def _backgrounds(sweep: SweepComparison) -> str:
     setting = main_setting(sweep.across_backgrounds)
     pairs = grouped(
         [pair for pair in sweep.across_backgrounds if pair.setting == setting],
@@ -131,7 +131,7 @@ def _backgrounds(sweep: Sweep) -> str:
     )
 
 
-def _cost(sweep: Sweep) -> str:
+def _cost(sweep: SweepComparison) -> str:
     known = grouped([cost for cost in sweep.costs if cost.seconds is not None], lambda cost: cost.regions)
     typical = {name: mean_of(costs, lambda cost: cost.seconds) for name, costs in known.items()}
     if not typical:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from hlx.batch.sweep import Sweep
 from hlx.batch.sweep_findings import findings
 from hlx.batch.sweep_sections import (
     COMMON,
@@ -22,6 +21,7 @@ from hlx.files import check_output, write_bytes
 from hlx.report.colours import colour_rules
 from hlx.report.numbers import listed
 from hlx.report.templates import environment, packaged
+from hlx.sweep.across_settings.settings_comparison import SweepComparison
 from hlx.wording import counted, stimuli_counted
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -45,7 +45,7 @@ class SweepPage:
     findings: tuple[str, ...]
 
 
-def make_sweep_page(sweep: Sweep, title: str | None = None) -> SweepPage:
+def make_sweep_page(sweep: SweepComparison, title: str | None = None) -> SweepPage:
     """The page of a sweep, the same for the same results."""
     title = title or f"What {listed(sweep.labels)} see, and how that depends on how one asks"
     found = findings(sweep)
@@ -63,7 +63,7 @@ def make_sweep_page(sweep: Sweep, title: str | None = None) -> SweepPage:
             title=title,
             eyebrow=" · ".join(
                 [
-                    sweep.study,
+                    sweep.name,
                     stimuli_counted(sweep.stimuli),
                     counted(len(sweep.models), "model"),
                     counted(len(sweep.regions), "partition into regions", "partitions into regions"),
@@ -81,7 +81,9 @@ def make_sweep_page(sweep: Sweep, title: str | None = None) -> SweepPage:
     return SweepPage(html, title, tuple(found))
 
 
-def write_sweep_page(path: Path, sweep: Sweep, *, title: str | None = None, force: bool = False) -> SweepPage:
+def write_sweep_page(
+    path: Path, sweep: SweepComparison, *, title: str | None = None, force: bool = False
+) -> SweepPage:
     """Write the page of a sweep to a file, whole or not at all.
 
     Raises
@@ -94,7 +96,7 @@ def write_sweep_page(path: Path, sweep: Sweep, *, title: str | None = None, forc
     return page
 
 
-def _method(sweep: Sweep) -> list[tuple[str, str]]:
+def _method(sweep: SweepComparison) -> list[tuple[str, str]]:
     said = [("Results", f"content hash {sweep.content_hash}")]
     for model in sweep.models:
         revision = f", revision {model['revision']}" if model.get("revision") else ""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from hlx.batch.agreement import Mean
-from hlx.batch.estimator_error import way_of
-from hlx.batch.study_maps import grouped
-from hlx.batch.sweep import Sweep
 from hlx.batch.sweep_findings import main_setting, mean_of, seconds
 from hlx.estimators import EXACT
 from hlx.report.numbers import coefficient, interval, number, percent
 from hlx.report.tables import Cell, Column, Table, digits, model_cell, plain, text, whole
+from hlx.sweep.across_settings.agreement import Mean
+from hlx.sweep.across_settings.estimator_error import way_of
+from hlx.sweep.across_settings.settings_comparison import SweepComparison
+from hlx.sweep.results.sweep_maps import grouped
 
 TWO = digits(coefficient, 2)
 
 
-def settings_table(sweep: Sweep) -> Table:
+def settings_table(sweep: SweepComparison) -> Table:
     """A row for each setting, a pair of columns for each model."""
     groups = grouped(sweep.across_grids, lambda pair: pair.setting)
     columns = [
@@ -36,7 +36,7 @@ def settings_table(sweep: Sweep) -> Table:
     return Table(f"Rank correlation of maps on two grids, on average over {over}.", columns, rows, heads)
 
 
-def error_table(sweep: Sweep) -> Table:
+def error_table(sweep: SweepComparison) -> Table:
     """A row for each estimator and budget on the same regions, of all models and backgrounds."""
     columns = [
         Column("Regions"),
@@ -70,7 +70,7 @@ def error_table(sweep: Sweep) -> Table:
     return Table(f"Estimators at each budget, on average{f' over {over}' if over else ''}.", columns, rows)
 
 
-def background_table(sweep: Sweep) -> Table:
+def background_table(sweep: SweepComparison) -> Table:
     """A row for each model, regions and pair of backgrounds, under the setting with the most of them."""
     setting = main_setting(sweep.across_backgrounds)
     pairs = [pair for pair in sweep.across_backgrounds if pair.setting == setting]
@@ -93,7 +93,7 @@ def background_table(sweep: Sweep) -> Table:
     return Table(caption, columns, rows)
 
 
-def cost_table(sweep: Sweep) -> Table:
+def cost_table(sweep: SweepComparison) -> Table:
     """A row for each model and regions."""
     columns = [
         Column("Model"),
@@ -109,7 +109,7 @@ def cost_table(sweep: Sweep) -> Table:
             model_cell(cost.model, sweep.labels.index(cost.model)),
             text(cost.regions),
             plain(cost.n_players, lambda value: number(value, 0 if float(value or 0).is_integer() else 1)),
-            _count(cost.units),
+            _count(cost.jobs),
             plain(cost.evaluations, whole),
             *(
                 plain(value, lambda known: seconds(known or 0.0))
@@ -122,7 +122,7 @@ def cost_table(sweep: Sweep) -> Table:
     return Table(caption, columns, rows)
 
 
-def missing_table(sweep: Sweep) -> Table:
+def missing_table(sweep: SweepComparison) -> Table:
     """A row for each model that lacks something."""
     columns = [Column("Model"), Column("asked"), Column("missing"), Column("failed"), Column("not tried")]
     rows = []

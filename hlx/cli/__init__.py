@@ -25,7 +25,7 @@ COMMANDS = {
     "compare": "Maps against human maps: similarities, baselines, noise ceilings.",
     "analyze": "The research questions of a study: tests, corrections, effect sizes.",
     "report": "A study as one page: tables, distributions and a gallery of maps.",
-    "study": "Large sweeps: plan, run, resume, merge and report thousands of maps.",
+    "sweep": "Large sweeps: plan, run, resume, merge and report thousands of maps.",
     "score": "Caption and foil scores of whole stimulus files, and their accuracies.",
     "models": "What can be loaded, what is embedded, and what each needs.",
     "convert": "Write a checkpoint's weights as safetensors, which need no torch.",
