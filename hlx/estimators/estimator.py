@@ -100,6 +100,7 @@ class Estimator:
     random : the seed matters.
     neighbourhoods : `regions` matter.
     estimates : what its values are called.
+    source : SHA-256 of the file of one of the user's own; None for those of hlx and of modules.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Estimator:
     neighbourhoods: bool = False
     estimates: str = "Shapley values"
     most_budget: int | None = None
+    source: str | None = None
 
     def least(self, n: int) -> int:
         """The smallest budget for n players; never above that of all coalitions."""

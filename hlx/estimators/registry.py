@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from hlx.estimators.permutation import PERMUTATION
 from hlx.estimators.regression_adjusted import REGRESSION_ADJUSTED
 from hlx.estimators.rise import RISE
 from hlx.estimators.svarm import SVARM
+from hlx.own_code import is_own_name, own_object, source_hash
 from hlx.regions import Grid, LabelMap, Regions
 
 ESTIMATORS = {
@@ -42,11 +44,31 @@ ESTIMATORS = {
 
 
 def get_estimator(estimator: str | Estimator) -> Estimator:
-    """The estimator of this name, or the one given; InputError lists the names there are."""
+    """The estimator of this name.
+
+    Parameters
+    ----------
+    estimator
+        One of `ESTIMATORS`, or your own as "file.py:name" or "module:name", which then is its name in
+        results. An `Estimator` is returned as it is.
+
+    Raises
+    ------
+    InputError
+        No such estimator, file or name; lists the names there are.
+    """
     if isinstance(estimator, Estimator):
         return estimator
+    if isinstance(estimator, str) and is_own_name(estimator):
+        own = own_object(estimator, "estimator", InputError)
+        if not isinstance(own, Estimator):
+            raise InputError(f"estimator {estimator!r}: expected an Estimator, found {reprlib.repr(own)}")
+        return replace(own, name=estimator, source=source_hash(estimator))
     if not isinstance(estimator, str) or estimator not in ESTIMATORS:
-        raise InputError(f"unknown estimator {reprlib.repr(estimator)}; there are {', '.join(ESTIMATORS)}")
+        raise InputError(
+            f"unknown estimator {reprlib.repr(estimator)}; there are {', '.join(ESTIMATORS)}, and your own as "
+            "file.py:NAME"
+        )
     return ESTIMATORS[estimator]
 
 

@@ -13,10 +13,10 @@ from flax import nnx
 from hlx.errors import ModelError
 from hlx.models.slots import Slot, Slots, why_unexpected
 from hlx.models.transformer import BLOCK_ARRAYS, Block, BlockShape
+from hlx.wording import first_line
 
 SAFETENSORS = "model.safetensors"
 PICKLED = "pytorch_model.bin"
-LONGEST_CAUSE = 240
 
 _TRANSFORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "keep": lambda a: a,
@@ -211,23 +211,3 @@ def _place(filled: dict[str, np.ndarray], slot: Slot, array: np.ndarray) -> None
     width = array.shape[-1]
     packed = filled.setdefault(slot.target, np.empty((*array.shape[:-1], 3 * width), np.float32))
     packed[..., slot.part * width : (slot.part + 1) * width] = array
-
-
-def told(error: BaseException) -> str:
-    """The kind of an error of other code, and what it says, in one line."""
-    text = " ".join(str(error).split())
-    if not text:
-        return type(error).__name__
-    return f"{type(error).__name__}: {_cut(text)}"
-
-
-def first_line(error: Exception) -> str:
-    """An error of another library in the one line that hlx's own errors have."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    # "Validation error for field 'x':" alone says nothing.
-    text = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
-    return _cut(text)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_CAUSE else text[:LONGEST_CAUSE] + " ..."

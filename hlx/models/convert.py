@@ -9,8 +9,9 @@ import numpy as np
 
 from hlx.errors import InputError, OutputError
 from hlx.files import filling
-from hlx.models.checkpoint import SAFETENSORS, first_line, tensors
+from hlx.models.checkpoint import SAFETENSORS, tensors
 from hlx.models.hub import find
+from hlx.wording import first_line
 
 _DESCRIPTIONS = ("*.json", "*.yaml", "*.txt", "*.model")
 

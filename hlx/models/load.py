@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 
 from hlx.errors import InputError, ModelError
-from hlx.models.callable_model import check_named, is_callable_spec, load_callable
+from hlx.models.callable_model import check_named, load_callable
 from hlx.models.checkpoint import read_config
 from hlx.models.composited import CompositingModel
 from hlx.models.devices import check_device, jax_devices
@@ -18,6 +18,7 @@ from hlx.models.families import FAMILIES, Family
 from hlx.models.hub import DEFAULT, DETECTOR, Checkpoint, find, find_detector
 from hlx.models.ports import load_port, load_port_texts, port_side
 from hlx.models.text_side import TextSide
+from hlx.own_code import is_own_name
 
 DTYPES = ("float32", "bfloat16")
 ENGINES = ("jax", "torch")
@@ -65,7 +66,7 @@ def load_model(
     if isinstance(devices, str):
         check_device(devices)
         devices = None if devices == "auto" else devices
-    if is_callable_spec(str(name)):
+    if is_own_name(str(name)):
         return _callable(str(name), dtype, engine, devices, detector)
     checkpoint, raw, family = _described(name, revision)
     if _engine(checkpoint, family, engine, detector) == "torch":
@@ -102,7 +103,7 @@ def identify(
     ------
     InputError, ModelError : as `load_model`.
     """
-    if is_callable_spec(str(name)):
+    if is_own_name(str(name)):
         model = _callable(str(name), "float32", engine, None, detector)
         return Identity(model.fingerprint, model.engine, model.side)
     checkpoint, raw, family = _described(name, revision)

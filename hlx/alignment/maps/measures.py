@@ -23,7 +23,8 @@ from hlx.alignment.maps.similarity import (
     spearman,
     top_k_iou,
 )
-from hlx.errors import HlxError, InputError, ModelError
+from hlx.errors import HlxError, InputError
+from hlx.own_code import own_object
 
 ARGUMENTS = ("humans", "grid", "clicks", "others", "side")
 """What a measure may ask for beside the maps, by the name of its argument."""
@@ -177,7 +178,7 @@ def find_measure(name: str | Measure) -> Measure:
         raise InputError(
             f"measure {name!r}: expected one of {', '.join(MEASURES)}, or your own as file.py:NAME"
         )
-    thing = _named(name)
+    thing = own_object(name, "measure", InputError)
     if isinstance(thing, Measure):
         return thing
     if not callable(thing) or inspect.isclass(thing):
@@ -185,16 +186,3 @@ def find_measure(name: str | Measure) -> Measure:
     own = name.rpartition(":")[2]
     title = (inspect.getdoc(thing) or own).splitlines()[0].rstrip(".")
     return Measure(own, title, "higher", thing)
-
-
-def _named(spec: str) -> Any:
-    """What "file.py:name" or "module:name" names; the user's own code, run here."""
-    from hlx.models.callable_model import _imported
-
-    source, _, name = spec.rpartition(":")
-    try:
-        return getattr(_imported(source, spec), name)
-    except ModelError as error:
-        raise InputError(str(error).replace("model", "measure", 1)) from error
-    except AttributeError:
-        raise InputError(f"measure {spec!r}: {source} has nothing called {name}") from None

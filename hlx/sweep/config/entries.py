@@ -24,10 +24,10 @@ from pydantic import (
 from hlx.errors import InputError
 from hlx.estimating import Request
 from hlx.estimators import ESTIMATORS, get_estimator
-from hlx.models.callable_model import is_callable_spec
 from hlx.models.devices import check_device
 from hlx.models.hub import EMBEDDED
 from hlx.models.load import DTYPES, ENGINES
+from hlx.own_code import is_own_name
 from hlx.regions import Grid
 from hlx.sweep.config.fields import (
     MOST,
@@ -74,7 +74,7 @@ def _name(value: Any, info: ValidationInfo) -> str:
         return str(path)
     # What neither is there nor can be a hub id is a path that `load_model` is to complain of.
     is_path = written.startswith((".", "/", "~")) or written.count("/") > 1
-    return str(path) if is_path and not is_callable_spec(written) else written
+    return str(path) if is_path and not is_own_name(written) else written
 
 
 ModelName = Annotated[str, PlainValidator(_name), WithJsonSchema({"type": "string", "minLength": 1})]
@@ -87,7 +87,7 @@ def _label(label: Any, info: ValidationInfo) -> str:
         source, _, function = name.rpartition(":")
         if source.endswith(".py") and function:
             label = f"{Path(source).stem}:{function}"
-        elif is_callable_spec(name):
+        elif is_own_name(name):
             label = name
         else:
             label = os.path.basename(os.path.normpath(name))
@@ -153,7 +153,7 @@ class ModelEntry(NamedTable):
     @classmethod
     def _left_to_functions(cls, value: str | None, info: ValidationInfo) -> str | None:
         name = str(info.data.get("name"))
-        if value is not None and is_callable_spec(name):
+        if value is not None and is_own_name(name):
             raise Wrong(f"is for the function {Path(name).name} to settle; leave it out", shown="")
         return value
 

@@ -22,8 +22,8 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from hlx.backgrounds import BACKGROUNDS
 from hlx.errors import InputError
-from hlx.models.callable_model import is_callable_spec
 from hlx.models.load import DTYPES
+from hlx.own_code import is_own_name
 from hlx.records import read_text
 from hlx.sweep.config.compilation_cache import own_folder
 from hlx.sweep.config.entries import Dtype, EstimatorEntry, LabelMaps, ModelEntry, Regions, RegionsEntry
@@ -123,9 +123,7 @@ class SweepFile(Table):
         _check_labels([[model] for model in models])
         own, default = {"dtype": "float32"}, {"dtype": info.data.get("dtype", "float32")}
         return tuple(
-            model.model_copy(update=own if is_callable_spec(model.name) else default)
-            if not model.dtype
-            else model
+            model.model_copy(update=own if is_own_name(model.name) else default) if not model.dtype else model
             for model in models
         )
 
