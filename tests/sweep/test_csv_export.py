@@ -142,7 +142,7 @@ def test_existing_files_are_kept_unless_forced_and_maps_are_not_mixed(tmp_path: 
     before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     path = write_sweep(tmp_path / "other.h5", grids=("2x2",), models=("CLIP",), stimuli=3)
     with load_results(path) as results:
-        with pytest.raises(OutputError, match="exists; --force"):
+        with pytest.raises(OutputError, match="exists; force=True"):
             export(results, tmp_path / "out")
         with pytest.raises(OutputError, match=r"FLAVA.*is of other maps"):
             export(results, tmp_path / "out", force=True)
