@@ -64,9 +64,10 @@ def own_object(spec: str, what: str, error: type[HlxError]) -> Any:
 
 
 def source_hash(spec: str) -> str | None:
-    """SHA-256 of the file that an own object's name names; None for a module."""
+    """SHA-256 of the file that an own object's name names; None for a module, or where there is no file."""
     source = Path(spec.rpartition(":")[0]).expanduser()
-    return hashlib.sha256(source.read_bytes()).hexdigest() if source.suffix == ".py" else None
+    is_file = source.suffix == ".py" and source.is_file()
+    return hashlib.sha256(source.read_bytes()).hexdigest() if is_file else None
 
 
 def _imported(source: str) -> Any:

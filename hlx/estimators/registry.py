@@ -5,6 +5,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -60,16 +61,27 @@ def get_estimator(estimator: str | Estimator) -> Estimator:
     if isinstance(estimator, Estimator):
         return estimator
     if isinstance(estimator, str) and is_own_name(estimator):
-        own = own_object(estimator, "estimator", InputError)
-        if not isinstance(own, Estimator):
-            raise InputError(f"estimator {estimator!r}: expected an Estimator, found {reprlib.repr(own)}")
-        return replace(own, name=estimator, source=source_hash(estimator))
+        return _own(estimator, source_hash(estimator))
     if not isinstance(estimator, str) or estimator not in ESTIMATORS:
         raise InputError(
-            f"unknown estimator {reprlib.repr(estimator)}; there are {', '.join(ESTIMATORS)}, and your own as "
-            "file.py:NAME"
+            f"unknown estimator {reprlib.repr(estimator)}; there are {', '.join(ESTIMATORS)}, and your own "
+            "as file.py:NAME"
         )
     return ESTIMATORS[estimator]
+
+
+@lru_cache
+def _own(name: str, source: str | None) -> Estimator:
+    """A file is run once, and again when its content is another."""
+    own = own_object(name, "estimator", InputError)
+    if not isinstance(own, Estimator):
+        raise InputError(f"estimator {name!r}: expected an Estimator, found {reprlib.repr(own)}")
+    return replace(own, name=name, source=source)
+
+
+def draws_at_random(name: str) -> bool:
+    """Whether the seed matters; of one of the user's own, whose file may be elsewhere, it is taken to."""
+    return name not in ESTIMATORS or ESTIMATORS[name].random
 
 
 def get_estimators(asked: str | Estimator | Sequence[str | Estimator]) -> list[Estimator]:

@@ -100,7 +100,7 @@ def test_the_disk_that_is_assumed_is_about_that_which_is_used(tmp_path: Path) ->
 
 
 def test_too_small_a_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = plan_of(tmp_path, output="not/yet/there")
+    plan = plan_of(tmp_path, output="not/yet/there", models=["fast.py:model"])
     check_disk(plan)
     monkeypatch.setattr(
         "shutil.disk_usage", lambda path: SimpleNamespace(free=2_000) if path == tmp_path else None

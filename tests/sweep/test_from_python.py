@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import hlx
+from hlx.models.load import DTYPES, ENGINES
 from hlx.sweep.config.sweep_file import SweepFile
 from hlx.sweep.run.display import LineDisplay
 from tests.command_line import hlx as command
@@ -52,10 +53,14 @@ def test_wrong_arguments_are_named_as_python_has_them(tmp_path: Path) -> None:
 def test_the_schema_knows_every_key_and_what_it_is_for() -> None:
     schema = json.loads(command("sweep", "schema").out)
     assert set(schema["properties"]) == set(SweepFile.model_fields)
+    assert schema["properties"]["dtype"]["enum"] == list(DTYPES)
+    assert schema["$defs"]["ModelEntry"]["anyOf"][1]["properties"]["engine"]["anyOf"][0]["enum"] == list(
+        ENGINES
+    )
     assert schema["required"] == ["stimuli", "models", "regions"]
     tables = [schema["properties"]["regions"]["items"]["anyOf"][1]]
     tables += [schema["$defs"][name]["anyOf"][1] for name in ("ModelEntry", "EstimatorEntry")]
     for table in (schema, *tables):
         assert table["additionalProperties"] is False
         for key in table["properties"].values():
-            assert key["title"] and key["description"]
+            assert ": " in key["description"]

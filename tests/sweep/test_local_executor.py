@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from hlx.errors import ModelError
 from hlx.regions import Grid
 from hlx.sweep.plan.jobs import ImageGroup, PlannedModel, PlannedStimulus
 from hlx.sweep.results.job_results import content_hash_of
-from hlx.sweep.run import local_executor as local_crew
+from hlx.sweep.run import local_executor as local_executor
 from hlx.sweep.run.computing import compute
 from hlx.sweep.run.executor import Done
 from hlx.sweep.run.local_executor import LocalExecutor
@@ -85,7 +85,7 @@ def computed(
             executor.submit(group)
         found = []
         while len(found) < len(plan.groups if groups is None else groups):
-            done = executor.next(60.0)
+            done = executor.next(PATIENCE)
             assert done is not None, "nothing is heard of an image group"
             found.append(done)
             tell(done)
@@ -135,7 +135,7 @@ def test_what_cannot_be_loaded_read_or_computed_fails_alone(
     plan = plan_of([missing, models[0]], [images[0], gone, images[1], images[2]])
     gone.write_bytes(b"no image")
     loads: list[str] = []
-    load = local_crew.load_planned
+    load = local_executor.load_planned
 
     def counting(model: PlannedModel, devices: Any) -> Any:
         loads.append(model.label)
@@ -148,8 +148,8 @@ def test_what_cannot_be_loaded_read_or_computed_fails_alone(
             raise SystemExit
         return compute(loaded, model, group, prepared)
 
-    monkeypatch.setattr(local_crew, "load_planned", counting)
-    monkeypatch.setattr(local_crew, "compute", failing)
+    monkeypatch.setattr(local_executor, "load_planned", counting)
+    monkeypatch.setattr(local_executor, "compute", failing)
     reasons: dict[tuple[int, str], set[str]] = {}
     for done in computed(plan):
         told = [failure.reason for failure in done.failures] or [""]
@@ -182,14 +182,14 @@ def refused_while_computing(monkeypatch: pytest.MonkeyPatch, place: Any, name: s
         return results
 
     monkeypatch.setattr(place, name, full)
-    monkeypatch.setattr(local_crew, "compute", slow)
+    monkeypatch.setattr(local_executor, "compute", slow)
     return refused
 
 
 def test_a_model_that_does_not_fit_beside_the_last_is_loaded_after_it(
     models: list[PlannedModel], images: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refused = refused_while_computing(monkeypatch, local_crew, "load_planned")
+    refused = refused_while_computing(monkeypatch, local_executor, "load_planned")
     plan = plan_of(models, images[:1])
     found = computed(plan, groups=[plan.groups[0], plan.groups[-1]])
     assert len(hashes(found)) == 2 and [model.label for model, _ in refused] == ["two"]
@@ -198,7 +198,7 @@ def test_a_model_that_does_not_fit_beside_the_last_is_loaded_after_it(
 def test_an_image_that_does_not_fit_beside_others_is_prepared_after_them(
     models: list[PlannedModel], images: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refused = refused_while_computing(monkeypatch, local_crew.Preparer, "prepare")
+    refused = refused_while_computing(monkeypatch, local_executor.Preparer, "prepare")
     found = computed(plan_of(models[:1], images[:2]))
     assert refused and len(hashes(found)) == len(found)
 
@@ -207,7 +207,7 @@ def test_a_model_that_waits_for_room_does_not_keep_an_executor_from_stopping(
     models: list[PlannedModel], images: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     computing, refused, go_on = threading.Event(), threading.Event(), threading.Event()
-    load = local_crew.load_planned
+    load = local_executor.load_planned
 
     def full(model: PlannedModel, devices: Any) -> Any:
         if model.label == "two":
@@ -220,11 +220,11 @@ def test_a_model_that_waits_for_room_does_not_keep_an_executor_from_stopping(
         go_on.wait(PATIENCE)
         return compute(*what)
 
-    monkeypatch.setattr(local_crew, "load_planned", full)
-    monkeypatch.setattr(local_crew, "compute", slow)
-    monkeypatch.setattr(local_crew, "AHEAD", 4)
+    monkeypatch.setattr(local_executor, "load_planned", full)
+    monkeypatch.setattr(local_executor, "compute", slow)
+    monkeypatch.setattr(local_executor, "AHEAD", 4)
     plan = plan_of(models, images[:2])
-    executor = local_crew.LocalExecutor(plan, "cpu")
+    executor = local_executor.LocalExecutor(plan, "cpu")
     for worker in executor._workers:
         worker._ahead = 4  # as after groups that were short
     first = [group for group in plan.groups if group.model == 0][:3]
@@ -242,24 +242,47 @@ def test_a_model_that_waits_for_room_does_not_keep_an_executor_from_stopping(
 def test_images_are_prepared_while_the_device_computes(
     models: list[PlannedModel], images: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    plan = plan_of(models[:1], images[:2])
+    prepared = {group.id: threading.Event() for group in plan.groups}
+    following = dict(pairwise(prepared))
     prepare = Preparer.prepare
 
-    def slow_prepare(*what: Any) -> Any:
-        time.sleep(0.1)
-        return prepare(*what)
+    def noted(*what: Any) -> Any:
+        found = prepare(*what)
+        prepared[what[-1].id].set()
+        return found
 
-    def slow_compute(*what: Any) -> Any:
-        time.sleep(0.3)
-        return compute(*what)
+    def waiting(loaded: Any, model: PlannedModel, group: ImageGroup, ready: Any) -> Any:
+        if group.id in following:
+            assert prepared[following[group.id]].wait(PATIENCE), "the next image waits for the device"
+        return compute(loaded, model, group, ready)
 
-    monkeypatch.setattr(local_crew.Preparer, "prepare", slow_prepare)
-    plan = plan_of(models[:1], images[:2])
-    computed(plan)
-    hurried = computed(plan)
-    assert sum(done.waited for done in hurried) > 0.1
-    monkeypatch.setattr(local_crew, "compute", slow_compute)
-    first, *others = computed(plan)
-    assert first.waited > 0.05 and sum(done.waited for done in others) < 0.05
+    monkeypatch.setattr(local_executor.Preparer, "prepare", noted)
+    monkeypatch.setattr(local_executor, "compute", waiting)
+    assert len(hashes(computed(plan))) == len(plan.groups)
+
+
+@pytest.mark.parametrize(
+    ("free", "since", "loading", "waited"),
+    [
+        (10.0, 5.0, None, 4.0),
+        (10.0, 12.0, None, 2.0),
+        (10.0, 5.0, (11.0, 13.0), 2.0),
+        (10.0, 5.0, (8.0, 11.0), 3.0),
+        (10.0, 5.0, (8.0, 9.0), 4.0),
+        (14.0, 5.0, None, 0.0),
+    ],
+)
+def test_a_device_waits_while_it_is_free_and_no_model_is_loaded(
+    models: list[PlannedModel],
+    images: list[Path],
+    free: float,
+    since: float,
+    loading: tuple[float, float] | None,
+    waited: float,
+) -> None:
+    submitted = local_executor._Submitted(plan_of(models[:1], images[:1]).groups[0], since)
+    assert local_executor._waited(free, 14.0, local_executor._Ready(submitted, loading)) == waited
 
 
 def test_stopping_finishes_only_what_was_begun(
@@ -272,7 +295,7 @@ def test_stopping_finishes_only_what_was_begun(
         assert go.wait(PATIENCE)
         return compute(*what)
 
-    monkeypatch.setattr(local_crew, "compute", held)
+    monkeypatch.setattr(local_executor, "compute", held)
     plan = plan_of(models[:1], images)
     executor = LocalExecutor(plan, "cpu:0")  # type: ignore[arg-type]
     assert executor.capacity < len(plan.groups) * 3
@@ -281,7 +304,7 @@ def test_stopping_finishes_only_what_was_begun(
     assert begun.wait(PATIENCE) and executor.next(0.0) is None
     assert executor.stop() == 1
     go.set()
-    done = executor.next(30.0)
+    done = executor.next(PATIENCE)
     assert done is not None and done.group is plan.groups[0] and done.results
     assert executor.stop() == 0 and executor.next(0.1) is None
     executor.close()

@@ -268,10 +268,8 @@ def test_a_cluster_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> 
                 RayExecutor([], address)
             assert "\n" not in str(raised.value)
         silent.listen()
-        start = time.monotonic()
         with pytest.raises(ModelError, match="does not answer as a Ray cluster does"):
             RayExecutor([], f"127.0.0.1:{port}")
-        assert time.monotonic() - start < 20
     monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
     with pytest.raises(ModelError, match="no Ray cluster can be reached"):
         RayExecutor([], "auto")

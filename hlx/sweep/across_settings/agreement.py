@@ -8,9 +8,9 @@ has a bootstrap interval; stimuli that share an image count as independent there
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float64
@@ -77,10 +77,6 @@ class GridAgreement:
     common: str
     agreement: Agreement
 
-    def as_dict(self) -> dict[str, Any]:
-        """Everything as JSON's types."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class BackgroundAgreement:
@@ -92,10 +88,6 @@ class BackgroundAgreement:
     first: str
     second: str
     agreement: Agreement
-
-    def as_dict(self) -> dict[str, Any]:
-        """Everything as JSON's types."""
-        return asdict(self)
 
 
 def across_grids(maps: Sequence[SweepMap], common: Common = "coarser") -> list[GridAgreement]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
@@ -56,10 +55,6 @@ class EstimatorError:
     precision: Mean
     coverage: Mean
 
-    def as_dict(self) -> dict[str, Any]:
-        """Everything as JSON's types."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class Cost:
@@ -81,10 +76,6 @@ class Cost:
     seconds: float | None
     total_seconds: float | None
     jobs: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """Everything as JSON's types."""
-        return asdict(self)
 
 
 def way_of(error: EstimatorError) -> tuple[str, int | str | None, float | None]:

@@ -1,7 +1,6 @@
 """What stands in the lists of a sweep file: models, regions, estimators, as pydantic reads them.
 
-A field's title is what an error says was expected, its description what it is for; the JSON schema of
-`hlx sweep schema` has both.
+A field's description says what is expected, which is what errors say too, and after a colon what it is for.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     ConfigDict,
@@ -26,18 +25,17 @@ from hlx.estimating import Request
 from hlx.estimators import ESTIMATORS, get_estimator
 from hlx.models.devices import check_device
 from hlx.models.hub import EMBEDDED
-from hlx.models.load import DTYPES, ENGINES
 from hlx.own_code import is_own_name
 from hlx.regions import Grid
 from hlx.sweep.config.fields import (
     MOST,
+    TEXT,
     Distinct,
     NamedTable,
     Table,
     Text,
     Wrong,
     absolute,
-    one_of,
     text,
     unexpected,
 )
@@ -57,10 +55,6 @@ LONGEST_LABEL = 100
 """In bytes, as file systems count: a label becomes part of the names of files."""
 
 
-Dtype = Annotated[str, one_of(DTYPES), WithJsonSchema({"enum": list(DTYPES)})]
-Engine = Annotated[str, one_of(ENGINES), WithJsonSchema({"enum": list(ENGINES)})]
-
-
 def _name(value: Any, info: ValidationInfo) -> str:
     """A model's name, with its path, if it is one, made absolute."""
     written = text(value)
@@ -77,7 +71,7 @@ def _name(value: Any, info: ValidationInfo) -> str:
     return str(path) if is_path and not is_own_name(written) else written
 
 
-ModelName = Annotated[str, PlainValidator(_name), WithJsonSchema({"type": "string", "minLength": 1})]
+ModelName = Annotated[str, PlainValidator(_name), WithJsonSchema(TEXT)]
 
 
 def _label(label: Any, info: ValidationInfo) -> str:
@@ -107,7 +101,15 @@ def checked_label(label: str) -> str:
     return label
 
 
-Label = Annotated[str, PlainValidator(_label), WithJsonSchema({"type": "string", "minLength": 1})]
+Label = Annotated[str, PlainValidator(_label), WithJsonSchema(TEXT)]
+
+
+def _device(value: Any) -> str:
+    try:
+        check_device(text(value))
+    except InputError:
+        raise unexpected() from None
+    return str(value)
 
 
 class ModelEntry(NamedTable):
@@ -118,35 +120,21 @@ class ModelEntry(NamedTable):
 
     model_config = ConfigDict(title="a model's name or a table")
 
-    name: ModelName = Field(
-        title="a model's name",
-        description="an embedded model, a folder, a hub id, or a function of your own, file.py:function",
+    name: ModelName = Field(description="a model's name: embedded, a folder, a hub id, or file.py:function")
+    label: Label = Field(None, validate_default=True, description="text: what results call it")
+    dtype: Literal["float32", "bfloat16"] | None = Field(
+        None, description="float32 or bfloat16: of weights and activations, by default the sweep's"
     )
-    label: Label = Field(
-        None,
-        validate_default=True,
-        title="text",
-        description="what results call it; by default from its name",
+    engine: Literal["jax", "torch"] | None = Field(
+        None, description="jax or torch: what computes it, by default JAX where there is a port"
     )
-    dtype: Dtype = Field(
-        "", title=" or ".join(DTYPES), description="of weights and activations; by default the sweep's"
+    device: Annotated[str, PlainValidator(_device), WithJsonSchema(TEXT)] | None = Field(
+        None, description="auto, cpu, cuda, cuda:1 or tpu: by default all devices of the best kind"
     )
-    engine: Engine | None = Field(
-        None, title=" or ".join(ENGINES), description="what computes it; by default JAX where there is a port"
-    )
-    device: Text | None = Field(
-        None, title="auto, cpu, cuda, cuda:1 or tpu", description="by default all devices of the best kind"
-    )
-    detector: ModelName | None = Field(
-        None, title="text", description="a folder or hub id of the detector whose features the model reads"
-    )
-    revision: Text | None = Field(None, title="a branch, tag or commit", description="of a hub id")
+    detector: ModelName | None = Field(None, description="text: folder or hub id of what finds its regions")
+    revision: Text | None = Field(None, description="a branch, tag or commit: of a hub id")
     batch_size: int | None = Field(
-        None,
-        ge=1,
-        le=MOST,
-        title="a whole number of at least 1",
-        description="coalitions at once; by default what suits the device",
+        None, ge=1, le=MOST, description="a whole number of at least 1: coalitions at once"
     )
 
     @field_validator("dtype", "engine", "device", "detector", "revision")
@@ -156,16 +144,6 @@ class ModelEntry(NamedTable):
         if value is not None and is_own_name(name):
             raise Wrong(f"is for the function {Path(name).name} to settle; leave it out", shown="")
         return value
-
-    @field_validator("device")
-    @classmethod
-    def _known_device(cls, device: str | None) -> str | None:
-        try:
-            if device is not None:
-                check_device(device)
-        except InputError:
-            raise unexpected() from None
-        return device
 
 
 @dataclass(frozen=True)
@@ -193,12 +171,9 @@ class LabelMaps(Table):
     model_config = ConfigDict(title='a grid such as "4x4" or a table with labels')
 
     labels: Text = Field(
-        title='a path of label maps, such as "superpixels/{stem}.png"',
-        description="{stem} stands for the name of the image's file without its ending",
+        description='a path of label maps, such as "superpixels/{stem}.png": {stem} is that of the image file'
     )
-    label: Text | None = Field(
-        None, validate_default=True, title="text", description="what results call them; by default the file"
-    )
+    label: Text | None = Field(None, validate_default=True, description="text: what results call them")
 
     @field_validator("labels")
     @classmethod
@@ -289,39 +264,46 @@ _BUDGET_SCHEMA: dict[str, Any] = {
 }
 
 
+_ESTIMATOR_SCHEMA: dict[str, Any] = {
+    "anyOf": [{"enum": list(ESTIMATORS)}, {"type": "string", "pattern": ":[A-Za-z_][A-Za-z_0-9]*$"}]
+}
+
+
 class EstimatorEntry(NamedTable):
     """An estimator with its budgets and seeds, each with each."""
 
     model_config = ConfigDict(title="an estimator's name or a table")
 
-    name: Annotated[Text, WithJsonSchema({"enum": list(ESTIMATORS)})] = Field(
-        title="an estimator's name", description="one of those that hlx estimators lists"
+    name: Annotated[Text, WithJsonSchema(_ESTIMATOR_SCHEMA)] = Field(
+        description="an estimator's name: one of those that hlx estimators lists, or yours as file.py:NAME"
     )
     budgets: Distinct[Annotated[Budget, PlainValidator(_budget), WithJsonSchema(_BUDGET_SCHEMA)]] = Field(
-        (),
-        title='a list of budgets, such as [172, "8n"]',
-        description="evaluations, or with an n evaluations for each region",
+        (), description='a list of budgets, such as [172, "8n"]: evaluations, or how many for each region'
     )
     seeds: Distinct[Annotated[int, PlainValidator(_seed), WithJsonSchema(_SEED_SCHEMA)]] = Field(
-        (0,), title="a list of seeds, such as [0, 1]", description="each with each budget"
+        (0,), description="a list of seeds, such as [0, 1]: each with each budget"
     )
     tolerance: float | None = Field(
         None,
         gt=0,
         allow_inf_nan=False,
-        title="a positive share of the values' range, such as 0.05",
-        description="sample until the largest standard error is below it",
+        description="a positive share of the values' range, such as 0.05: for the largest standard error",
     )
-    fewest_players: int | None = Field(
-        None, ge=2, le=MOST, title=_PLAYERS, description="left out where there are fewer regions"
-    )
-    most_players: int | None = Field(
-        None, ge=2, le=MOST, title=_PLAYERS, description="left out where there are more regions"
-    )
+    fewest_players: int | None = Field(None, ge=2, le=MOST, description=f"{_PLAYERS}: left out below it")
+    most_players: int | None = Field(None, ge=2, le=MOST, description=f"{_PLAYERS}: left out above it")
 
     @field_validator("name")
     @classmethod
-    def _known(cls, name: str) -> str:
+    def _known(cls, name: str, info: ValidationInfo) -> str:
+        """A name of hlx, or of the user's own, with the path of its file made absolute."""
+        source, _, own = name.rpartition(":")
+        if source.endswith(".py"):
+            name = f"{absolute(source, info)}:{own}"
+        if is_own_name(name):
+            try:
+                return get_estimator(name).name
+            except InputError as error:
+                raise Wrong(str(error), shown="") from error
         if name not in ESTIMATORS:
             raise Wrong(f"unknown estimator; {nearest(name, tuple(ESTIMATORS))}")
         return name
@@ -332,7 +314,7 @@ class EstimatorEntry(NamedTable):
         name = info.data.get("name")
         if name is None:
             return value
-        estimator = ESTIMATORS[name]
+        estimator = get_estimator(name)
         if info.field_name == "budgets" and estimator.exhaustive:
             raise Wrong(f"{name} evaluates all coalitions; leave them out", shown="")
         if info.field_name == "seeds" and not estimator.random:

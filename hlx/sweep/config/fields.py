@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -39,7 +38,7 @@ class Wrong(ValueError):
 
 
 def unexpected() -> PydanticCustomError:
-    """The error of a value that is not what its field's title says."""
+    """The error of a value that is not what its field's description says."""
     return PydanticCustomError("unexpected", "not what was expected")
 
 
@@ -59,21 +58,14 @@ def _path(value: Any, info: ValidationInfo) -> Path:
     return absolute(text(str(value) if isinstance(value, Path) else value), info)
 
 
-def one_of(words: Sequence[str]) -> AfterValidator:
-    def check(value: str) -> str:
-        if value not in words:
-            raise unexpected()
-        return value
-
-    return AfterValidator(check)
-
-
 def _each_once(values: tuple[T, ...]) -> tuple[T, ...]:
     return tuple(dict.fromkeys(values))
 
 
-Text = Annotated[str, PlainValidator(text), WithJsonSchema({"type": "string", "minLength": 1})]
-PathText = Annotated[Path, PlainValidator(_path), WithJsonSchema({"type": "string", "minLength": 1})]
+TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
+
+Text = Annotated[str, PlainValidator(text), WithJsonSchema(TEXT)]
+PathText = Annotated[Path, PlainValidator(_path), WithJsonSchema(TEXT)]
 Several = Annotated[tuple[T, ...], Strict(False), Field(min_length=1)]
 Distinct = Annotated[Several[T], AfterValidator(_each_once)]
 

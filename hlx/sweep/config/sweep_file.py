@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -22,12 +22,11 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from hlx.backgrounds import BACKGROUNDS
 from hlx.errors import InputError
-from hlx.models.load import DTYPES
 from hlx.own_code import is_own_name
 from hlx.records import read_text
 from hlx.sweep.config.compilation_cache import own_folder
-from hlx.sweep.config.entries import Dtype, EstimatorEntry, LabelMaps, ModelEntry, Regions, RegionsEntry
-from hlx.sweep.config.fields import Distinct, PathText, Several, Table, Text, Wrong, absolute, text
+from hlx.sweep.config.entries import EstimatorEntry, LabelMaps, ModelEntry, Regions, RegionsEntry
+from hlx.sweep.config.fields import TEXT, Distinct, PathText, Several, Table, Text, Wrong, absolute, text
 from hlx.sweep.config.problems import Problems, kind_of, nearest
 
 if TYPE_CHECKING:
@@ -66,42 +65,35 @@ def _cache(value: Any, info: ValidationInfo) -> Path | None:
 class SweepFile(Table):
     """What a sweep file asks for; its paths are absolute."""
 
-    output: Annotated[Path, PlainValidator(_output), WithJsonSchema({"type": "string"})] = Field(
-        None, validate_default=True, title="a folder's path", description="by default named as the file"
+    output: Annotated[Path, PlainValidator(_output), WithJsonSchema(TEXT)] = Field(
+        None, validate_default=True, description="a folder's path: by default named as the file"
     )
     stimuli: Distinct[PathText] = Field(
-        title='a list of files, such as ["stimuli.csv"]', description=".csv, .jsonl, or the .json of VALSE"
+        description='a list of files, such as ["stimuli.csv"]: .csv, .jsonl, or the .json of VALSE'
     )
-    images: Several[PathText] = Field(
-        (), title="a list of folders", description="where images are that are not beside their stimulus files"
+    images: Several[PathText] = Field((), description="a list of folders: where images are looked for")
+    validated: bool = Field(False, description="true or false: of VALSE only what its annotators validated")
+    dtype: Literal["float32", "bfloat16"] = Field(
+        "float32", description="float32 or bfloat16: of models that name none"
     )
-    validated: bool = Field(
-        False, title="true or false", description="of VALSE only what its annotators validated"
-    )
-    dtype: Dtype = Field("float32", title=" or ".join(DTYPES), description="of models that name none")
     models: Several[ModelEntry] = Field(
-        title='a list of names or tables, such as ["clip-scenes"]', description="whose maps are made"
+        description='a list of names or tables, such as ["clip-scenes"]: whose maps are made'
     )
     regions: Several[Regions] = Field(
-        title='a list of grids or label maps, such as ["4x4", "2x2..14x14"]',
-        description="2x2..14x14 stands for every grid between",
+        description='a list of grids or label maps, such as ["4x4", "2x2..14x14"]: a range has all between'
     )
     backgrounds: Distinct[Background] = Field(
-        BACKGROUNDS[:1], title="a list of words", description="what hidden regions show"
+        BACKGROUNDS[:1], description="a list of words: what hidden regions show"
     )
     estimators: Several[EstimatorEntry] = Field(
-        (EstimatorEntry(name="exact"),), title="a list of names or tables", description="each on all regions"
+        (EstimatorEntry(name="exact"),), description="a list of names or tables: each on all regions"
     )
     keep_tables: bool = Field(
-        False, title="true or false", description="keep the values of all coalitions where they are evaluated"
+        False, description="true or false: keep the values of all coalitions where they are evaluated"
     )
     compilation_cache: Annotated[
         Path | None, PlainValidator(_cache), WithJsonSchema({"type": ["boolean", "string"]})
-    ] = Field(
-        None,
-        title="true, false or a folder's path",
-        description="where compiled functions are kept for the next run; true: in your own cache folder",
-    )
+    ] = Field(None, description="true, false or a folder's path: keeps compiled functions for the next run")
 
     _path: Path = PrivateAttr(Path("sweep"))
 
@@ -123,7 +115,9 @@ class SweepFile(Table):
         _check_labels([[model] for model in models])
         own, default = {"dtype": "float32"}, {"dtype": info.data.get("dtype", "float32")}
         return tuple(
-            model.model_copy(update=own if is_own_name(model.name) else default) if not model.dtype else model
+            model.model_copy(update=own if is_own_name(model.name) else default)
+            if model.dtype is None
+            else model
             for model in models
         )
 
@@ -195,7 +189,7 @@ def _line(error: ErrorDetails) -> str:
     if isinstance(wrong, Exception):
         return f"{place}: {wrong}"
     if isinstance(loc[-1], str):
-        expected = str(table.model_fields[loc[-1]].title)
+        expected = str(table.model_fields[loc[-1]].description).partition(": ")[0]
     else:
         expected = str(TABLES[str(loc[0])].model_config["title"]) if kind == "model_type" else "text"
     if kind == "missing":

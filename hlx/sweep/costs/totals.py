@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hlx.estimators import ESTIMATORS
 from hlx.sweep.costs.evaluation_counts import EvaluationCounts
 from hlx.sweep.costs.timing import Timing
 from hlx.sweep.plan.expand import Plan
@@ -108,7 +107,7 @@ def costs(plan: Plan, scanned: Scan, timings: Mapping[int, Timing | str] | None 
         rate = timing.rate(group.regions.n_players) if isinstance(timing, Timing) else None
         asked = Counter(job.request.estimator.name for job in group.jobs)
         # Besides its evaluations a group takes what costly estimators take to solve, where there are any.
-        costly = {name for name in asked if ESTIMATORS[name].costly} or set(asked)
+        costly = {job.request.estimator.name for job in group.jobs if job.request.estimator.costly} or asked
         total = 0.0
         for name, (evaluations, at_most) in counts.of(group).items():
             line = _line(lines, plan, group, name)

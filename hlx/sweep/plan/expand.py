@@ -162,17 +162,8 @@ def _models(sweep: SweepFile, problems: Problems) -> tuple[tuple[PlannedModel, .
         except HlxError as error:
             problems.add(f"model {entry.label}: {error}")
             continue
-        model = PlannedModel(
-            entry.label,
-            entry.name,
-            entry.dtype,
-            found.engine,
-            found.fingerprint,
-            entry.device,
-            entry.detector,
-            entry.revision,
-            entry.batch_size,
-        )
+        given = entry.model_dump(exclude={"engine"})
+        model = PlannedModel(**given, engine=found.engine, fingerprint=found.fingerprint)
         for other in models:
             if other.identity() == model.identity():
                 problems.add(

@@ -158,7 +158,9 @@ def job_identity(
     keep_tables: bool,
 ) -> dict[str, Any]:
     """Everything that determines a job's result, as JSON's types."""
+    source = request.estimator.source
     return {
+        **({} if source is None else {"estimator_source": source}),
         "results": RESULTS_VERSION,
         "model": model.identity(),
         "image": image.sha256,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hlx.errors import InputError
-from hlx.estimators import ESTIMATORS
+from hlx.estimators import draws_at_random
 from hlx.files import make_folder
 from hlx.humans import read_human_maps
 from hlx.sweep.results.export_folder import Conditions, ExportedFolder, ExportFolder, grid_of, unlike
@@ -97,7 +97,7 @@ def _sets(maps: Sequence[SweepMap]) -> dict[Conditions, list[SweepMap]]:
     found = {}
     for regions, of_regions in grouped(maps, lambda m: (m.row.regions, m.row.background)).items():
         for setting, own in settings(of_regions).items():
-            random = ESTIMATORS[own[0].row.estimator].random
+            random = draws_at_random(own[0].row.estimator)
             if setting != BEST:
                 for seed, them in grouped(own, lambda m: m.row.seed).items():
                     found[Conditions(*regions, setting, seed if random else None)] = them

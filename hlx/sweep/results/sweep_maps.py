@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Float64
 
-from hlx.estimators import ESTIMATORS, EXACT
+from hlx.estimators import EXACT, draws_at_random
 from hlx.regions import Grid
 from hlx.sweep.results.merged_file import SweepResults
 from hlx.sweep.results.rows import Row
@@ -168,7 +168,7 @@ def _map(results: SweepResults, row: Row) -> SweepMap:
 
 def _drawn(m: SweepMap) -> bool:
     """Whether another seed would have given another map."""
-    return not m.exact and ESTIMATORS[m.row.estimator].random
+    return not m.exact and draws_at_random(m.row.estimator)
 
 
 def _places(maps: Iterable[SweepMap]) -> set[tuple[str, str, str, int]]:
