@@ -35,8 +35,10 @@ def check_output(path: str | Path, force: bool = False) -> Path:
     # Only an attempt tells: permissions, read-only disks, quotas and too long names all show here.
     temporary = _temporary(path)
     try:
-        temporary.touch()
-        temporary.unlink()
+        try:
+            temporary.touch()
+        finally:  # also when Ctrl-C comes in between
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(
             f"{path}: cannot be written in the folder {path.parent}: {error.strerror or error}"

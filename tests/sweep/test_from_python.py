@@ -25,6 +25,8 @@ def test_a_sweep_is_planned_from_a_path_or_from_keys(tmp_path: Path, monkeypatch
     plans = [hlx.plan_sweep(given) for given in (path, str(path), keys)]
     assert [[group.id for group in plan.groups] for plan in plans] == [[g.id for g in plans[0].groups]] * 3
     assert {plan.sweep.output for plan in plans} == {tmp_path / "out"}
+    elsewhere = hlx.plan_sweep(keys | {"output": tmp_path / "elsewhere"})
+    assert elsewhere.sweep.output == tmp_path / "elsewhere"
     with pytest.raises(hlx.InputError, match=r"^sweep: 2 problems: regionz: unknown key; did you mean"):
         hlx.plan_sweep({name.replace("regions", "regionz"): value for name, value in keys.items()})
 

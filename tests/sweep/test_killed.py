@@ -30,6 +30,19 @@ def score(images, texts):
     seen = [np.cos(shown * (len(text) + {odd})).mean(axis=1) for text in texts]
     return np.stack(seen, axis=1).astype(np.float32)
 """
+HELD = (
+    OWN.format(pause=0.3, odd=3)
+    + """
+from pathlib import Path
+
+free = score
+
+def score(images, texts):
+    while any(Path({shards!r}).glob("*.h5")) and not Path({go!r}).exists():
+        time.sleep(0.01)
+    return free(images, texts)
+"""
+)
 NAN = """
 import numpy as np
 
@@ -69,7 +82,6 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "stimuli.csv").write_text("\n".join(rows) + "\n")
     for name, odd in (("one", 1), ("two", 2)):
         (folder / f"{name}.py").write_text(OWN.format(pause=0.01, odd=odd))
-    (folder / "slow.py").write_text(OWN.format(pause=0.3, odd=3))
     (folder / "endless.py").write_text(ENDLESS)
     (folder / "nan.py").write_text(NAN)
     return folder
@@ -92,6 +104,18 @@ def sweep(
     path = folder / f"{name}.toml"
     path.write_text("".join(f"{key} = {value}\n" for key, value in lines.items()))
     return path
+
+
+def held(folder: Path, name: str, output: Path | None = None) -> str:
+    """A model that stops once a run has written something, until `let_go`."""
+    shards = (output or folder / name) / "shards"
+    (folder / f"held_{name}.py").write_text(HELD.format(shards=str(shards), go=str(folder / f"{name}.go")))
+    return f"held_{name}"
+
+
+def let_go(file: Path) -> None:
+    """Let the model of a sweep go on."""
+    file.with_suffix(".go").touch()
 
 
 def merged(server: ProcessServer, file: Path) -> str:
@@ -212,10 +236,13 @@ def test_a_damaged_shard_is_set_aside_and_made_again(
 def test_a_signal_finishes_the_job_in_flight(
     server: ProcessServer, scenes: Path, number: signal.Signals, status: int
 ) -> None:
-    file = sweep(scenes, f"signalled-{status}", ("slow",))
+    name = f"signalled-{status}"
+    file = sweep(scenes, name, (held(scenes, name),))
     running = server.start("sweep", "run", file, "--json")
     begun(scenes / file.stem)
     running.send(number)
+    patiently(lambda: "stopping" in running.err)
+    let_go(file)
     ended = running.wait()
     assert ended.status == status, ended
     found = ended.json()
@@ -242,7 +269,7 @@ def test_a_second_signal_ends_at_once(server: ProcessServer, scenes: Path) -> No
 def test_the_second_of_two_runs_refuses_or_waits(
     server: ProcessServer, scenes: Path, undisturbed: str
 ) -> None:
-    file = sweep(scenes, "two-runs", ("slow",))
+    file = sweep(scenes, "two-runs", (held(scenes, "two-runs"),))
     first = server.start("sweep", "run", file, "--json")
     begun(scenes / file.stem)
     second = server.run("sweep", "run", file)
@@ -252,6 +279,7 @@ def test_the_second_of_two_runs_refuses_or_waits(
     assert f"process {first.pid} on " in state["running"]
     waiting = server.start("sweep", "run", file, "--wait", "--json")
     patiently(lambda: "waiting for its end" in waiting.err)
+    let_go(file)
     ended, waited = first.wait(), waiting.wait()
     assert (ended.status, waited.status) == (0, 0), (ended, waited)
     assert ended.json()["done"] == JOBS // 2 == waited.json()["before"] and waited.json()["done"] == 0
@@ -279,7 +307,7 @@ def test_what_fails_is_told_and_does_not_stop_the_rest(server: ProcessServer, sc
 
 
 def test_a_full_disk_leaves_what_is_written(server: ProcessServer, scenes: Path, tiny_disk: Path) -> None:
-    file = sweep(scenes, "full", ("slow",), output=tiny_disk / "out")
+    file = sweep(scenes, "full", (held(scenes, "full", tiny_disk / "out"),), output=tiny_disk / "out")
     running = server.start("sweep", "run", file)
     begun(tiny_disk / "out")
     # What was planned for fitted: somebody else fills the disk meanwhile.
@@ -287,6 +315,7 @@ def test_a_full_disk_leaves_what_is_written(server: ProcessServer, scenes: Path,
     with suppress(OSError), open(filler, "wb", buffering=0) as full:
         while True:
             full.write(bytes(4096))
+    let_go(file)
     ended = running.wait()
     assert ended.status == 2 and "No space left on device" in ended.err.splitlines()[-1], ended
     again = server.run("sweep", "run", file)

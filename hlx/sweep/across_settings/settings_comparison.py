@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,8 +15,8 @@ from hlx.sweep.across_settings.agreement import (
 )
 from hlx.sweep.across_settings.estimator_error import Cost, EstimatorError, costs, estimator_errors
 from hlx.sweep.results.merged_file import SweepResults
-from hlx.sweep.results.rows import Missing, Row
-from hlx.sweep.results.sweep_maps import distinct, grouped, read_maps
+from hlx.sweep.results.rows import Missing, Row, missing_of
+from hlx.sweep.results.sweep_maps import distinct, read_maps
 
 
 @dataclass(frozen=True)
@@ -81,23 +80,9 @@ def compare_settings(results: SweepResults, common: Common = "coarser") -> Sweep
         across_backgrounds=tuple(across_backgrounds(maps)),
         errors=tuple(estimator_errors(maps)),
         costs=tuple(costs(maps)),
-        lacking=tuple(_lacking(rows, results.missing)),
+        lacking=tuple(missing_of(rows, results.missing)),
     )
 
 
 def _names(rows: Sequence[Row], what: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(getattr(row, what) for row in rows))
-
-
-def _lacking(rows: Sequence[Row], missing: Sequence[Row]) -> list[Missing]:
-    """Of every model that lacks something."""
-    there = Counter(row.model for row in rows)
-    return [
-        Missing(
-            model,
-            there[model] + len(them),
-            len(them),
-            dict(Counter(row.reason for row in them if row.reason is not None).most_common()),
-        )
-        for model, them in grouped(missing, lambda row: row.model).items()
-    ]

@@ -31,9 +31,9 @@ from hlx.sweep.config.fields import (
     MOST,
     TEXT,
     Distinct,
-    NamedTable,
-    Table,
+    NamedTomlTable,
     Text,
+    TomlTable,
     Wrong,
     absolute,
     text,
@@ -112,7 +112,7 @@ def _device(value: Any) -> str:
     return str(value)
 
 
-class ModelEntry(NamedTable):
+class ModelEntry(NamedTomlTable):
     """A model: what `load_model` takes, and what results call it.
 
     Without `dtype` it has that of the whole sweep; functions have one of their own.
@@ -165,7 +165,7 @@ class RegionsEntry:
         return Path(str(self.labels).replace(STEM, image.stem))
 
 
-class LabelMaps(Table):
+class LabelMaps(TomlTable):
     """Label maps: one for all images, or one for each by the stem of its file's name."""
 
     model_config = ConfigDict(title='a grid such as "4x4" or a table with labels')
@@ -269,7 +269,7 @@ _ESTIMATOR_SCHEMA: dict[str, Any] = {
 }
 
 
-class EstimatorEntry(NamedTable):
+class EstimatorEntry(NamedTomlTable):
     """An estimator with its budgets and seeds, each with each."""
 
     model_config = ConfigDict(title="an estimator's name or a table")

@@ -54,7 +54,8 @@ def text(value: Any) -> str:
     raise unexpected()
 
 
-def _path(value: Any, info: ValidationInfo) -> Path:
+def path_of(value: Any, info: ValidationInfo) -> Path:
+    """A path as a sweep file has it, a text, or as Python has it."""
     return absolute(text(str(value) if isinstance(value, Path) else value), info)
 
 
@@ -65,18 +66,18 @@ def _each_once(values: tuple[T, ...]) -> tuple[T, ...]:
 TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
 
 Text = Annotated[str, PlainValidator(text), WithJsonSchema(TEXT)]
-PathText = Annotated[Path, PlainValidator(_path), WithJsonSchema(TEXT)]
+PathText = Annotated[Path, PlainValidator(path_of), WithJsonSchema(TEXT)]
 Several = Annotated[tuple[T, ...], Strict(False), Field(min_length=1)]
 Distinct = Annotated[Several[T], AfterValidator(_each_once)]
 
 
-class Table(BaseModel):
+class TomlTable(BaseModel):
     """A table of a sweep file: every key known, values of their own types, none converted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class NamedTable(Table):
+class NamedTomlTable(TomlTable):
     """A table that may be written as its name alone."""
 
     name: Text

@@ -26,14 +26,18 @@ from hlx.own_code import is_own_name
 from hlx.records import read_text
 from hlx.sweep.config.compilation_cache import own_folder
 from hlx.sweep.config.entries import EstimatorEntry, LabelMaps, ModelEntry, Regions, RegionsEntry
-from hlx.sweep.config.fields import TEXT, Distinct, PathText, Several, Table, Text, Wrong, absolute, text
+from hlx.sweep.config.fields import TEXT, Distinct, PathText, Several, Text, TomlTable, Wrong, path_of
 from hlx.sweep.config.problems import Problems, kind_of, nearest
 
 if TYPE_CHECKING:
     # A protocol that nothing can be checked against while hlx runs.
     from pydantic import ValidationInfo
 
-TABLES: dict[str, type[Table]] = {"models": ModelEntry, "regions": LabelMaps, "estimators": EstimatorEntry}
+TABLES: dict[str, type[TomlTable]] = {
+    "models": ModelEntry,
+    "regions": LabelMaps,
+    "estimators": EstimatorEntry,
+}
 """What the values of lists may be instead of texts."""
 
 
@@ -47,9 +51,8 @@ Background = Annotated[Text, AfterValidator(_known_background), WithJsonSchema({
 
 
 def _output(value: Any, info: ValidationInfo) -> Path:
-    folder = absolute(
-        (info.context or {}).get("path", Path("sweep")).stem if value is None else text(value), info
-    )
+    named = (info.context or {}).get("path", Path("sweep")).stem
+    folder = path_of(named if value is None else value, info)
     there = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
     if not os.path.isdir(there):
         raise Wrong(f"{there} is a file, expected a folder's path")
@@ -59,10 +62,10 @@ def _output(value: Any, info: ValidationInfo) -> Path:
 def _cache(value: Any, info: ValidationInfo) -> Path | None:
     if isinstance(value, bool):
         return own_folder() if value else None
-    return absolute(text(value), info)
+    return path_of(value, info)
 
 
-class SweepFile(Table):
+class SweepFile(TomlTable):
     """What a sweep file asks for; its paths are absolute."""
 
     output: Annotated[Path, PlainValidator(_output), WithJsonSchema(TEXT)] = Field(

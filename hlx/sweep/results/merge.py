@@ -104,7 +104,10 @@ def merge(
             )
         undone = {row.job for row in rows_of(plan) if bytes.fromhex(row.job) not in index}
         reasons = read_failures(output, undone)
-        missing = tuple(missing_of(plan, undone, reasons))
+        missing = missing_of(
+            (row for row in rows_of(plan) if row.job not in undone),
+            (row for row in rows_of(plan, reasons) if row.job in undone),
+        )
         lacking = sum(model.missing for model in missing)
         if strict and lacking:
             raise InputError(
@@ -116,8 +119,7 @@ def merge(
         _write_index(stream, index)
         _write_lines(stream, "models", map(model_line, plan.models))
         _write_lines(stream, "rows", (_line(row) for row in rows_of(plan) if row.job not in undone))
-        without = (row for row in rows_of(plan, reasons) if row.job in undone)
-        _write_lines(stream, "missing", map(_line, without))
+        _write_lines(stream, "missing", (_line(row) for row in rows_of(plan, reasons) if row.job in undone))
     asked = sum(len(group.jobs) for group in plan.groups)
     return MergeResult(
         target,
@@ -125,7 +127,7 @@ def merge(
         len(index),
         asked - lacking,
         others,
-        missing,
+        tuple(missing),
         tuple(shards.bad),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -79,17 +79,18 @@ def rows_of(plan: Plan, reasons: dict[str, str] | None = None) -> Iterator[Row]:
             )
 
 
-def missing_of(plan: Plan, undone: Collection[str], reasons: dict[str, str]) -> Iterator[Missing]:
-    """What every model lacks that lacks something, for ids of jobs without result and why those failed."""
-    asked: Counter[str] = Counter()
-    lacking: Counter[str] = Counter()
-    failed: dict[str, Counter[str]] = {}
-    for row in rows_of(plan, reasons):
-        asked[row.model] += 1
-        if row.job in undone:
-            lacking[row.model] += 1
-            if row.reason is not None:
-                failed.setdefault(row.model, Counter())[row.reason] += 1
-    for model, count in asked.items():
-        if lacking[model]:
-            yield Missing(model, count, lacking[model], dict(failed.get(model, Counter()).most_common()))
+def missing_of(rows: Iterable[Row], missing: Iterable[Row]) -> list[Missing]:
+    """What every model lacks that lacks something, of rows that have a result and rows that have none."""
+    there = Counter(row.model for row in rows)
+    reasons: dict[str, Counter[str | None]] = {}
+    for row in missing:
+        reasons.setdefault(row.model, Counter())[row.reason] += 1
+    return [
+        Missing(
+            model,
+            there[model] + counts.total(),
+            counts.total(),
+            {reason: count for reason, count in counts.most_common() if reason is not None},
+        )
+        for model, counts in reasons.items()
+    ]
