@@ -12,10 +12,11 @@ from hlx.batch.merged import load_results
 from hlx.batch.rows import Row
 from hlx.batch.study_maps import grouped
 from hlx.batch.sweep import Sweep, compare
-from hlx.batch.sweep_findings import mean_of
-from hlx.batch.sweep_page import SweepPage, make_sweep_page, write_sweep_page
 from hlx.errors import OutputError
-from hlx.report.numbers import coefficient
+from hlx.report.kit.numbers import coefficient
+from hlx.report.kit.shell import Page
+from hlx.report.pages.sweep_findings import mean_over
+from hlx.report.pages.sweep_page import make_sweep_page, write_sweep_page
 from tests.batch_studies import How, write_study
 from tests.test_report import LOADING, Parsed
 
@@ -45,11 +46,11 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
 
 
 @pytest.fixture(scope="module")
-def page(sweep: Sweep) -> SweepPage:
+def page(sweep: Sweep) -> Page:
     return make_sweep_page(sweep)
 
 
-def test_the_page_loads_and_runs_nothing(page: SweepPage) -> None:
+def test_the_page_loads_and_runs_nothing(page: Page) -> None:
     parsed = Parsed(page.html)
     policy = next(on["content"] for on, _ in parsed.named("meta") if "http-equiv" in on)
     assert policy is not None and "default-src 'none'" in policy and "script-src" not in policy
@@ -60,7 +61,7 @@ def test_the_page_loads_and_runs_nothing(page: SweepPage) -> None:
     assert not parsed.named("img")
 
 
-def test_the_summary_holds_every_number(page: SweepPage, sweep: Sweep) -> None:
+def test_the_summary_holds_every_number(page: Page, sweep: Sweep) -> None:
     summary = json.loads(Parsed(page.html).by_id("summary"))
     assert summary == json.loads(json.dumps(sweep.as_dict()))
     assert len(summary["across_grids"]) == len(sweep.across_grids) == 2 * 2 * 3 * 3
@@ -68,7 +69,7 @@ def test_the_summary_holds_every_number(page: SweepPage, sweep: Sweep) -> None:
     assert pair["low"] <= pair["mean"] <= pair["high"]
 
 
-def test_heat_maps_show_the_agreement_of_every_pair(page: SweepPage, sweep: Sweep) -> None:
+def test_heat_maps_show_the_agreement_of_every_pair(page: Page, sweep: Sweep) -> None:
     drawings = [svg for svg in re.findall(r"<svg.*?</svg>", page.html, flags=re.S) if 'class="heat' in svg]
     assert len(drawings) == 4  # models x backgrounds
     exact = [pair for pair in sweep.across_grids if pair.setting == "exact"]
@@ -80,7 +81,7 @@ def test_heat_maps_show_the_agreement_of_every_pair(page: SweepPage, sweep: Swee
     )
 
 
-def test_findings_are_those_of_the_numbers(page: SweepPage, sweep: Sweep) -> None:
+def test_findings_are_those_of_the_numbers(page: Page, sweep: Sweep) -> None:
     extent, grids, errors, backgrounds, cost = page.findings
     # 2 of 6 stimuli by one of 2 models; 2 backgrounds x 3 grids x 5 ways each.
     assert "60 of the 360 that were asked are missing, of which 30 failed" in extent
@@ -89,7 +90,7 @@ def test_findings_are_those_of_the_numbers(page: SweepPage, sweep: Sweep) -> Non
         lambda pair: f"{pair.first} and {pair.second}",
     )
     means = {
-        name: mean_of(them, lambda pair: pair.agreement.rank.mean) or 0.0 for name, them in exact.items()
+        name: mean_over(them, lambda pair: pair.agreement.rank.mean) or 0.0 for name, them in exact.items()
     }
     best, worst = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
     assert f"most alike on {best}, with a correlation of {coefficient(means[best], 2)}" in grids
@@ -102,13 +103,13 @@ def test_findings_are_those_of_the_numbers(page: SweepPage, sweep: Sweep) -> Non
     assert "between blur and mean" in backgrounds and "on 2x2" in cost
 
 
-def test_failures_are_told_with_their_reasons(page: SweepPage) -> None:
+def test_failures_are_told_with_their_reasons(page: Page) -> None:
     notes = [text for on, text in Parsed(page.html).named("li") if "alert(1)" in text]
     assert notes == [f"CLIP: 30 maps: {NASTY}"]
     assert "<img src=x>" not in page.html
 
 
-def test_the_same_results_give_the_same_page(page: SweepPage, tmp_path: Path) -> None:
+def test_the_same_results_give_the_same_page(page: Page, tmp_path: Path) -> None:
     again = sweep_of(
         tmp_path, grids=("2x2", "3x3", "4x4"), backgrounds=("blur", "mean"), hows=HOWS, missing=failing
     )

@@ -29,14 +29,14 @@ def test_json_says_what_the_library_says(study: Path) -> None:
     assert (ended.status, ended.err, ended.out.count("\n")) == (0, "", 1)
     expected = analyze(read_study(study), shuffles=300, seed=4, alpha=0.01, magnitude="positive")
     found = json.loads(ended.out)
-    assert found == expected.summary
-    assert set(found["models"]["A"]) >= {
-        *("n", "rc_mean", "rc_sem", "t", "t_p", "permutation_p", "permutation_p_corrected"),
-        *("permutation_null_mean", "emd_mean", "rho", "rho_p", "score_sd", "accuracy_pooled"),
-        *("accuracy_macro", "accuracy"),
-    }
-    assert set(found) >= {"alpha", "n_tests", "models", "anova", "friedman", "rm_anova"}
-    assert set(found["anova"]) >= {"F", "p"}
+    assert found == json.loads(json.dumps(expected.to_json()))
+    assert set(found["models"]["A"]) >= {"rc", "rc_interval", "permutation", "emd_mean", "rho", "scores"}
+    assert set(found["models"]["A"]["rc"]) >= {"n", "mean", "sem", "t", "p"}
+    assert set(found["models"]["A"]["permutation"]) >= {"p", "p_corrected", "null_mean"}
+    assert set(found["models"]["A"]["scores"]) >= {"accuracy_pooled", "accuracy_macro", "accuracy"}
+    assert set(found) >= {"alpha", "n_tests", "models", "over_models", "corrections"}
+    assert set(found["over_models"]) >= {"anova", "friedman", "rm_anova"}
+    assert set(found["over_models"]["anova"]) >= {"F", "p"}
 
 
 def test_text_asks_the_questions_in_order(study: Path) -> None:
@@ -57,9 +57,11 @@ def test_csv_holds_every_stimulus_and_model(study: Path, tmp_path: Path) -> None
     assert [(row["stimulus"], row["model"]) for row in rows] == [(s, m) for s in NAMES for m in ("A", "B")]
     analysis = analyze(read_study(study), shuffles=20)
     for place, row in enumerate(rows):
-        assert float(row["rc"]) == analysis.models[row["model"]].rc[place // 2]
-        assert float(row["emd"]) == analysis.models[row["model"]].emd[place // 2]
-        assert float(row["normalised_f"]) == analysis.models[row["model"]].normalised_f[place // 2]
+        assert float(row["rc"]) == analysis.models[row["model"]].by_stimulus.rc[place // 2]
+        assert float(row["emd"]) == analysis.models[row["model"]].by_stimulus.emd[place // 2]
+        assert (
+            float(row["normalised_f"]) == analysis.models[row["model"]].by_stimulus.normalised_f[place // 2]
+        )
         assert row["phenomenon"] == ("existence", "relations", "actions")[place // 2 % 3]
     before = files(tmp_path)
     assert "--force" in refusal(tmp_path, "analyze", study, "--csv", table)
@@ -85,7 +87,7 @@ def test_constant_maps_become_null_and_are_said(tmp_path: Path) -> None:
     write_results(tmp_path / "a.h5", "A", values)
     ended = hlx("analyze", tmp_path, "--json", "--shuffles", 20, "--csv", tmp_path / "out.csv")
     found = json.loads(ended.out)
-    assert (found["models"]["A"]["n"], found["models"]["A"]["rc_undefined"]) == (11, 1)
+    assert (found["models"]["A"]["rc"]["n"], found["models"]["A"]["rc"]["dropped"]) == (11, 1)
     assert any("(s05)" in note for note in found["notes"])
     with open(tmp_path / "out.csv") as file:
         assert [row["stimulus"] for row in csv.DictReader(file) if row["rc"] == ""] == ["s05"]

@@ -32,7 +32,7 @@ def test_page_is_the_library_s(study: Path, tmp_path: Path) -> None:
     before = files(tmp_path)
     ended = hlx("report", study, "--out", out, *options)
     analysis = analyze(read_study(study), shuffles=60, seed=4, alpha=0.01, magnitude="positive")
-    notes = "".join(f"note: {note}\n" for note in analysis.summary["notes"])
+    notes = "".join(f"note: {note}\n" for note in analysis.notes)
     assert "60 shuffles cannot" in notes
     assert (ended.status, ended.err) == (0, f"{notes}written: {out}\n")
     page = make_page(analysis, title="Mine")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,12 @@ from scipy import stats
 
 from hlx.errors import InputError
 from hlx.humans import HumanMap, HumanMaps
+from hlx.inference import Unavailable
 from hlx.model_maps import ModelMaps
 from hlx.regions import Grid
 from hlx.study import Analysis, Benchmark, Study, StudyModel, analysis_text, analyze, read_study
-from hlx.study.columns import bounded, p_is
-from hlx.study.over_models import over_models
+from hlx.study.formats import bounded, p_is
+from hlx.study.questions import over_models
 
 GRID = Grid(3, 3)
 PHENOMENA = ("existence", "relations", "actions")
@@ -56,10 +58,6 @@ def changed(study: Study, place: int, stimulus: str, values: np.ndarray) -> Stud
     return replace(study, models=tuple(models))
 
 
-def entry(analysis: Analysis, model: str) -> dict:
-    return analysis.summary["models"][model]
-
-
 @pytest.fixture(scope="module")
 def reference(shared: Path) -> Analysis:
     return analyze(read_study(shared / "thesis", pictures=False))
@@ -71,62 +69,63 @@ def reference(shared: Path) -> Analysis:
         (
             "CLIP",
             {
-                "n": "92",
-                "rc_mean": "0.2268",
-                "rc_sem": "0.0298",
-                "t": "7.601",
+                "rc.n": "92",
+                "rc.mean": "0.2268",
+                "rc.sem": "0.0298",
+                "rc.t": "7.601",
                 "emd_mean": "0.7584",
-                "rho": "0.1686",
-                "rho_p": "0.108",
-                "score_sd": "1.7092",
-                "accuracy_pooled": "0.716",
-                "accuracy_macro": "0.698",
+                "rho.coefficient": "0.1686",
+                "rho.p": "0.108",
+                "scores.deviation": "1.7092",
+                "scores.accuracy_pooled": "0.716",
+                "scores.accuracy_macro": "0.698",
             },
         ),
         (
             "FLAVA",
             {
-                "n": "92",
-                "rc_mean": "0.2663",
-                "rc_sem": "0.0285",
-                "t": "9.354",
+                "rc.n": "92",
+                "rc.mean": "0.2663",
+                "rc.sem": "0.0285",
+                "rc.t": "9.354",
                 "emd_mean": "0.7363",
-                "rho": "0.1415",
-                "rho_p": "0.178",
-                "score_sd": "2.9008",
-                "accuracy_pooled": "0.672",
-                "accuracy_macro": "0.651",
+                "rho.coefficient": "0.1415",
+                "rho.p": "0.178",
+                "scores.deviation": "2.9008",
+                "scores.accuracy_pooled": "0.672",
+                "scores.accuracy_macro": "0.651",
             },
         ),
     ],
 )
 def test_the_published_numbers_come_out(reference: Analysis, model: str, numbers: dict[str, str]) -> None:
-    found = entry(reference, model)
-    printed = {name: f"{found[name]:.{len(text.partition('.')[2])}f}" for name, text in numbers.items()}
+    found = reference.models[model]
+    printed = {
+        name: f"{attrgetter(name)(found):.{len(text.partition('.')[2])}f}" for name, text in numbers.items()
+    }
     assert printed == numbers
-    assert found["t_p"] < 1e-10 and found["permutation_p"] < 1e-4
-    assert found["permutation_exceeding"] == 0
-    assert found["permutation_p_corrected"] == 1 / 10_001
+    assert found.rc.p < 1e-10 and found.permutation.p < 1e-4
+    assert found.permutation.exceeding == 0
+    assert found.permutation.p_corrected == 1 / 10_001
     published = {"CLIP": 0.1265, "FLAVA": 0.1358}[model]
     # Both this mean and the published one are of 10,000 shuffles.
-    error = found["permutation_null_sd"] * np.sqrt(2 / 10_000)
-    assert abs(found["permutation_null_mean"] - published) < 4 * error
+    error = found.permutation.null_sd * np.sqrt(2 / 10_000)
+    assert abs(found.permutation.null_mean - published) < 4 * error
 
 
 def test_the_reference_study_as_a_whole(reference: Analysis) -> None:
-    found = reference.summary
-    assert (found["n_tests"], found["n_stimuli"], found["alpha"]) == (7, 92, 0.05)
-    assert found["alpha_corrected"] == 0.05 / 7
-    rc = [model.rc for model in reference.models.values()]
+    found = reference
+    assert (len(found.corrections), len(found.study.stimuli), found.alpha) == (7, 92, 0.05)
+    assert found.alpha_corrected == 0.05 / 7
+    rc = [model.by_stimulus.rc for model in reference.models.values()]
     anova, paired = stats.f_oneway(*rc), stats.ttest_rel(*rc)
-    assert found["anova"]["F"] == pytest.approx(anova.statistic)
-    assert found["anova"]["p"] == pytest.approx(anova.pvalue)
-    assert found["rm_anova"]["F"] == pytest.approx(paired.statistic**2)
-    assert found["rm_anova"]["p"] == pytest.approx(paired.pvalue)
-    assert found["pairwise"][0]["p"] == pytest.approx(paired.pvalue)
-    assert found["accuracy_vs_rc"] is None and "at least 3" in found["unavailable"]["accuracy_vs_rc"]
-    assert "7 without a human map" in found["notes"][0]
-    json.dumps(found, allow_nan=False)
+    one_way, repeated = found.over_models.anova, found.over_models.rm_anova
+    assert (one_way.F, one_way.p) == pytest.approx((anova.statistic, anova.pvalue))
+    assert (repeated.F, repeated.p) == pytest.approx((paired.statistic**2, paired.pvalue))
+    assert found.over_models.pairwise[0].difference.test.p == pytest.approx(paired.pvalue)
+    assert "at least 3" in found.over_models.unavailable["accuracy_vs_rc"]
+    assert "7 without a human map" in found.notes[0]
+    json.dumps(found.to_json(), allow_nan=False)
 
 
 def test_every_number_of_a_model_is_scipys() -> None:
@@ -134,26 +133,25 @@ def test_every_number_of_a_model_is_scipys() -> None:
     analysis = analyze(study, shuffles=2000)
     humans = np.array([study.humans.maps[name].values for name in study.stimuli])
     for model in study.models:
-        own, found = analysis.models[model.name], entry(analysis, model.name)
+        own, found = analysis.models[model.name].by_stimulus, analysis.models[model.name]
         maps = abs(model.phi(study.stimuli))
         rc = np.array([stats.spearmanr(p, h).statistic for p, h in zip(maps, humans, strict=True)])
         np.testing.assert_allclose(own.rc, rc, atol=1e-11)
         test = stats.ttest_1samp(rc, 0)
-        assert (found["t"], found["t_p"]) == pytest.approx((test.statistic, test.pvalue))
-        assert found["t_p_greater"] == pytest.approx(stats.ttest_1samp(rc, 0, alternative="greater").pvalue)
-        assert found["rc_sem"] == pytest.approx(stats.sem(rc))
-        assert found["cohen_d"] == pytest.approx(rc.mean() / rc.std(ddof=1))
-        assert found["wilcoxon_p"] == pytest.approx(stats.wilcoxon(own.rc).pvalue)
+        assert (found.rc.t, found.rc.p) == pytest.approx((test.statistic, test.pvalue))
+        assert found.rc.p_greater == pytest.approx(stats.ttest_1samp(rc, 0, alternative="greater").pvalue)
+        assert found.rc.sem == pytest.approx(stats.sem(rc))
+        assert found.rc.cohen_d == pytest.approx(rc.mean() / rc.std(ddof=1))
+        assert found.rc.wilcoxon.p == pytest.approx(stats.wilcoxon(own.rc).pvalue)
         f = np.array(list(model.maps.f.values()))
         rho = stats.spearmanr(rc.round(12), f)
-        assert (found["rho"], found["rho_p"]) == pytest.approx((rho.statistic, rho.pvalue))
+        assert (found.rho.coefficient, found.rho.p) == pytest.approx((rho.statistic, rho.pvalue))
         assert model.benchmark is not None
         np.testing.assert_array_equal(own.normalised_f, f / model.benchmark.f.std())
-        assert found["accuracy_pooled"] == (model.benchmark.f > 0).mean()
-        assert list(found["accuracy"]) == list(PHENOMENA)
-        assert found["accuracy_macro"] == pytest.approx(np.mean(list(found["accuracy"].values())))
-        low, high = found["rc_ci"]
-        assert low < found["rc_mean"] < high
+        assert found.scores.accuracy_pooled == (model.benchmark.f > 0).mean()
+        assert list(found.scores.accuracy) == list(PHENOMENA)
+        assert found.scores.accuracy_macro == pytest.approx(np.mean(list(found.scores.accuracy.values())))
+        assert found.rc_interval.low < found.rc.mean < found.rc_interval.high
 
 
 def test_the_earth_movers_distance_is_pots() -> None:
@@ -165,13 +163,13 @@ def test_the_earth_movers_distance_is_pots() -> None:
     costs = np.linalg.norm(cells[:, None] - cells[None], axis=2)
     expected = [ot.emd2(p / p.sum(), h, costs) for p, h in zip(maps, humans, strict=True)]
     analysis = analyze(study, shuffles=10)
-    np.testing.assert_allclose(analysis.models["first"].emd, expected, atol=1e-9)
-    assert entry(analysis, "first")["emd_mean"] == pytest.approx(np.mean(expected))
+    np.testing.assert_allclose(analysis.models["first"].by_stimulus.emd, expected, atol=1e-9)
+    assert analysis.models["first"].emd_mean == pytest.approx(np.mean(expected))
 
 
 def test_the_permutation_test_is_scipys() -> None:
     study = study_of(1, 6, seed=3)
-    found = entry(analyze(study, shuffles=200_000), "first")
+    found = analyze(study, shuffles=200_000).models["first"]
     humans = np.array([study.humans.maps[name].values for name in study.stimuli])
     maps = abs(study.models[0].phi(study.stimuli))
     matrix = np.array([[stats.spearmanr(p, h).statistic for h in humans] for p in maps])
@@ -182,66 +180,65 @@ def test_the_permutation_test_is_scipys() -> None:
         n_resamples=np.inf,
         alternative="greater",
     )
-    assert found["permutation_p"] == pytest.approx(exact.pvalue, abs=0.005)
-    assert found["permutation_null_mean"] == pytest.approx(matrix.mean(), abs=0.002)
+    assert found.permutation.p == pytest.approx(exact.pvalue, abs=0.005)
+    assert found.permutation.null_mean == pytest.approx(matrix.mean(), abs=0.002)
 
 
 def test_tests_over_models_are_scipys() -> None:
     analysis = analyze(study_of(), shuffles=500)
-    found = analysis.summary
-    rc = [model.rc for model in analysis.models.values()]
+    found = analysis
+    rc = [model.by_stimulus.rc for model in analysis.models.values()]
     anova, ranks, friedman = stats.f_oneway(*rc), stats.kruskal(*rc), stats.friedmanchisquare(*rc)
-    assert (found["anova"]["F"], found["anova"]["p"]) == pytest.approx((anova.statistic, anova.pvalue))
-    assert found["anova"]["kruskal_p"] == pytest.approx(ranks.pvalue)
-    assert found["friedman"]["chi2"] == pytest.approx(friedman.statistic)
-    assert found["friedman"]["p"] == pytest.approx(friedman.pvalue)
-    assert found["rm_anova"]["df2"] == 57
-    assert [(one["first"], one["second"]) for one in found["pairwise"]][:4] == [
+    assert (found.over_models.anova.F, found.over_models.anova.p) == pytest.approx(
+        (anova.statistic, anova.pvalue)
+    )
+    assert found.over_models.anova.kruskal_p == pytest.approx(ranks.pvalue)
+    assert found.over_models.friedman.chi2 == pytest.approx(friedman.statistic)
+    assert found.over_models.friedman.p == pytest.approx(friedman.pvalue)
+    assert found.over_models.rm_anova.df2 == 57
+    assert [(one.difference.first, one.difference.second) for one in found.over_models.pairwise][:4] == [
         ("first", "second"),
         ("first", "third"),
         ("first", "fourth"),
         ("second", "third"),
     ]
-    means = [one["rc_mean"] for one in found["models"].values()]
+    means = [one.rc.mean for one in found.models.values()]
     for kind in ("pooled", "macro"):
-        shares = [one[f"accuracy_{kind}"] for one in found["models"].values()]
-        against = found["accuracy_vs_rc"][kind]
-        assert against["pearson"]["coefficient"] == pytest.approx(stats.pearsonr(means, shares).statistic)
-        assert against["spearman"]["coefficient"] == pytest.approx(stats.spearmanr(means, shares).statistic)
+        shares = [getattr(one.scores, f"accuracy_{kind}") for one in found.models.values()]
+        against = getattr(found.over_models.accuracy_vs_rc, kind)
+        assert against.pearson.coefficient == pytest.approx(stats.pearsonr(means, shares).statistic)
+        assert against.spearman.coefficient == pytest.approx(stats.spearmanr(means, shares).statistic)
 
 
 def test_the_family_of_four_models_has_thirteen_tests() -> None:
     multitest = pytest.importorskip("statsmodels.stats.multitest")
-    found = analyze(study_of(), shuffles=500, alpha=0.01).summary
-    assert found["n_tests"] == len(found["corrections"]) == 13
-    assert found["alpha_corrected"] == 0.01 / 13
-    p = [one["p"] for one in found["corrections"].values()]
-    assert (
-        found["corrections"]["second: permutation test"]["p"]
-        == (found["models"]["second"]["permutation_p_corrected"])
-    )
+    found = analyze(study_of(), shuffles=500, alpha=0.01)
+    assert len(found.corrections) == found.to_json()["n_tests"] == 13
+    assert found.alpha_corrected == 0.01 / 13
+    p = [one.p for one in found.corrections]
+    assert found.corrected("permutation test", "second").p == found.models["second"].permutation.p_corrected
     for name, method in (("bonferroni", "bonferroni"), ("holm", "holm"), ("benjamini_hochberg", "fdr_bh")):
         below, corrected, *_ = multitest.multipletests(p, 0.01, method)
-        assert [one[name] for one in found["corrections"].values()] == pytest.approx(corrected)
-        assert [one["significant"][name] for one in found["corrections"].values()] == below.tolist()
-    for one in found["models"].values():
-        assert one["power"]["alpha"] == 0.01 / 13
+        assert [getattr(one, name).p for one in found.corrections] == pytest.approx(corrected)
+        assert [getattr(one, name).significant for one in found.corrections] == below.tolist()
+    for one in found.models.values():
+        assert one.detectable.alpha == 0.01 / 13
 
 
 def test_a_correlation_needs_as_much_as_the_reference_study_had() -> None:
     study = study_of(4, 92, seed=1)
-    found = analyze(study, shuffles=10).summary
-    assert round(found["alpha_corrected"], 4) == 0.0038
-    assert found["models"]["first"]["power"]["smallest_rho"] == pytest.approx(0.39, abs=0.005)
+    found = analyze(study, shuffles=10)
+    assert round(found.alpha_corrected, 4) == 0.0038
+    assert found.models["first"].detectable.rho == pytest.approx(0.39, abs=0.005)
 
 
 def test_a_study_of_one_model_has_no_tests_over_models() -> None:
     analysis = analyze(study_of(1), shuffles=100)
-    found = analysis.summary
-    assert found["n_tests"] == 3 and found["pairwise"] == []
+    found = analysis
+    assert len(found.corrections) == 3 and found.over_models.pairwise == ()
+    printed = json.loads(json.dumps(found.to_json(), allow_nan=False))
     for key in ("anova", "rm_anova", "friedman", "mixed_model", "accuracy_vs_rc"):
-        assert found[key] is None and found["unavailable"][key]
-    json.dumps(found, allow_nan=False)
+        assert printed["over_models"][key] is None and printed["unavailable"][key]
     text = analysis_text(analysis)
     assert "a study of one model has no differences between models" in text
 
@@ -256,37 +253,38 @@ def test_constant_maps_are_left_out_counted_and_said(human: bool) -> None:
     else:
         study = changed(study, 1, "s03", -flat)
     analysis = analyze(study, shuffles=300)
-    second, found = entry(analysis, "second"), analysis.summary
-    assert (second["n"], second["rc_undefined"], second["rho_n"]) == (19, 1, 19)
-    assert np.isnan(analysis.models["second"].rc).nonzero()[0].tolist() == [3]
-    assert (entry(analysis, "first")["n"], found["rm_anova"]["n"]) == (19 if human else 20, 19)
-    undefined = [note for note in found["notes"] if "RC is undefined" in note]
+    second, found = analysis.models["second"], analysis
+    assert (second.rc.n, second.rc.dropped, second.rho.n) == (19, 1, 19)
+    assert np.isnan(analysis.models["second"].by_stimulus.rc).nonzero()[0].tolist() == [3]
+    assert (analysis.models["first"].rc.n, found.over_models.rm_anova.n) == (19 if human else 20, 19)
+    undefined = [note for note in found.notes if "RC is undefined" in note]
     assert undefined == [
         "RC is undefined for 1 stimulus (s03) whose human map is constant; left out of all models' tests"
         if human
         else "second: RC is undefined for 1 stimulus (s03) whose map of the model is constant; "
         "left out of its tests"
     ]
-    assert (second["emd_n"], entry(analysis, "first")["emd_n"]) == (20, 20)
-    others = [note for note in found["notes"] if note not in undefined]
+    assert (second.emd_n, analysis.models["first"].emd_n) == (20, 20)
+    others = [note for note in found.notes if note not in undefined]
     assert [note.partition(";")[0] for note in others] == [
         f"{name}: mean EMD is of 20 stimuli, mean RC of 19"
         for name in (("first", "second") if human else ("second",))
     ]
     # As if the stimulus had never been there.
     without = replace(study, stimuli=tuple(name for name in study.stimuli if name != "s03"))
-    again = entry(analyze(without, shuffles=300), "second")
-    for key in ("rc_mean", "t", "permutation_p", "permutation_null_mean", "rho", "rc_ci"):
-        assert second[key] == pytest.approx(again[key], rel=1e-12)
+    again = analyze(without, shuffles=300).models["second"]
+    for path in ("rc.mean", "rc.t", "permutation.p", "permutation.null_mean", "rho.coefficient",
+                 "rc_interval.low", "rc_interval.high"):  # fmt: skip
+        assert attrgetter(path)(second) == pytest.approx(attrgetter(path)(again), rel=1e-12)
     row = next(row for row in analysis.rows() if (row["stimulus"], row["model"]) == ("s03", "second"))
     assert row["rc"] is None and row["emd"] is not None
 
 
 def test_a_map_of_nothing_has_no_emd_either() -> None:
     analysis = analyze(changed(study_of(1), 0, "s03", np.zeros(9)), shuffles=10)
-    found = entry(analysis, "first")
-    assert (found["n"], found["emd_n"]) == (19, 19)
-    assert not any("EMD" in note for note in analysis.summary["notes"])
+    found = analysis.models["first"]
+    assert (found.rc.n, found.emd_n) == (19, 19)
+    assert not any("EMD" in note for note in analysis.notes)
 
 
 @pytest.mark.parametrize("n", [3, 4])
@@ -295,41 +293,43 @@ def test_a_perfect_order_of_few_stimuli_is_not_significant(n: int, sign: int) ->
     study = study_of(2, n)
     models = []
     for name, model in zip(MODELS, study.models, strict=False):
-        rc = analyze(study, shuffles=5).models[name].rc
+        rc = analyze(study, shuffles=5).models[name].by_stimulus.rc
         f = dict(zip(study.stimuli, (sign * rc).tolist(), strict=True))
         models.append(replace(model, maps=replace(model.maps, f=f)))
     analysis = analyze(replace(study, models=tuple(models)), shuffles=50)
     for name in MODELS[:2]:
-        found = entry(analysis, name)
-        assert found["rho"] == pytest.approx(sign) and found["rho_p"] == pytest.approx(0, abs=1e-6)
-        assert found["rho_p_exact"] == pytest.approx(2 / {3: 6, 4: 24}[n])
-        one = analysis.summary["corrections"][f"{name}: correlation with f"]
-        assert one["p"] == found["rho_p_exact"] and not any(one["significant"].values())
+        found = analysis.models[name]
+        assert found.rho.coefficient == pytest.approx(sign) and found.rho.p == pytest.approx(0, abs=1e-6)
+        assert found.rho.p_exact == pytest.approx(2 / {3: 6, 4: 24}[n])
+        one = analysis.corrected("correlation with f", name)
+        assert one.p == found.rho.p_exact
+        assert not any(each.significant for each in (one.bonferroni, one.holm, one.benjamini_hochberg))
     text = analysis_text(analysis)
     assert "exact p" in text and "correlations of few stimuli exact" in text
 
 
 def test_the_exact_p_is_of_few_stimuli_alone() -> None:
     analysis = analyze(study_of(1, 9), shuffles=10)
-    found = entry(analysis, "first")
-    assert found["rho_p_exact"] is None
-    assert analysis.summary["corrections"]["first: correlation with f"]["p"] == found["rho_p"]
+    found = analysis.models["first"]
+    assert found.rho.p_exact is None
+    assert analysis.corrected("correlation with f", "first").p == found.rho.p
     assert "exact" not in analysis_text(analysis)
 
 
 def test_both_correlations_over_models_have_an_exact_p() -> None:
     analysis = analyze(study_of(4), shuffles=10)
     text = " ".join(analysis_text(analysis).split())
-    for one in analysis.summary["accuracy_vs_rc"].values():
-        for kind, sign in (("spearman", "rho"), ("pearson", "r")):
-            known = one[kind]
-            assert f"{sign} = {bounded(known['coefficient'])}, exact {p_is(known['p_exact'])}" in text
+    found = analysis.over_models.accuracy_vs_rc
+    for one in (found.pooled, found.macro):
+        for sign, known in (("rho", one.spearman), ("r", one.pearson)):
+            assert f"{sign} = {bounded(known.coefficient)}, exact {p_is(known.p_exact)}" in text
 
 
 def test_models_that_differ_by_a_constant_have_a_reason_for_it() -> None:
     rc = np.array([[0.5, 0.25], [0.75, 0.5], [1.0, 0.75]])
-    found, missing = over_models(rc, MODELS[:2], None, 0.05, 0)
-    assert found["rm_anova"] is None and found["friedman"]["p"] < 0.1
+    found = over_models(rc, MODELS[:2], None, Unavailable("not asked"), 0.05, 0)
+    assert found.friedman.p < 0.1
+    missing = found.unavailable
     assert missing["rm_anova"] == "undefined, as the models differ by the same on every stimulus"
     assert "friedman" not in missing
 
@@ -339,14 +339,14 @@ def test_models_that_do_not_differ_have_a_reason_for_it() -> None:
     maps = study.models[0].maps
     twin = replace(study.models[1], maps=replace(study.models[1].maps, values=maps.values))
     analysis = analyze(replace(study, models=(study.models[0], twin)), shuffles=10)
-    found = analysis.summary
+    found = analysis
     why = "undefined, as the models do not differ on any stimulus"
     for key in ("rm_anova", "friedman"):
-        assert found[key] is None and found["unavailable"][key] == why
+        assert getattr(found.over_models, key) == Unavailable(why)
     text = " ".join(analysis_text(analysis).split())
     assert f"repeated-measures ANOVA, Friedman: not computed: {why}" in text
     assert "F(1, 19) = -" not in text and "chi2(1) = -" not in text
-    json.dumps(found, allow_nan=False)
+    json.dumps(found.to_json(), allow_nan=False)
 
 
 def test_a_model_of_constant_maps_is_refused() -> None:
@@ -365,26 +365,22 @@ def test_unknown_scores_leave_the_correlation_out() -> None:
     half = {name: f for name, f in study.models[1].maps.f.items() if name < "s10"}
     some = replace(study.models[1], maps=replace(study.models[1].maps, f=half))
     analysis = analyze(replace(study, models=(blind, some)), shuffles=100)
-    first, second = entry(analysis, "first"), entry(analysis, "second")
-    assert (first["rho"], first["rho_n"], first["score_sd"], first["accuracy_pooled"]) == (
-        None,
-        0,
-        None,
-        None,
-    )
-    assert second["rho_n"] == 10 and first["accuracy"] == {}
-    assert analysis.summary["n_tests"] == 6 and np.isnan(analysis.models["second"].normalised_f).all()
+    first, second = analysis.models["first"], analysis.models["second"]
+    assert first.rho is first.equivalence is first.scores is None
+    assert second.rho.n == 10
+    assert len(analysis.corrections) == 6 and np.isnan(second.by_stimulus.normalised_f).all()
     assert [row["f"] is None for row in analysis.rows()[:2]] == [True, False]
     assert "-" in analysis_text(analysis)
-    json.dumps(analysis.summary, allow_nan=False)
+    json.dumps(analysis.to_json(), allow_nan=False)
 
 
 def test_equal_scores_cannot_normalise() -> None:
     study = study_of(1)
     flat = Benchmark(np.ones(4), ("x",) * 4)
     analysis = analyze(replace(study, models=(replace(study.models[0], benchmark=flat),)), shuffles=10)
-    assert np.isnan(analysis.models["first"].normalised_f).all() and entry(analysis, "first")["score_sd"] == 0
-    assert any("cannot be normalised" in note for note in analysis.summary["notes"])
+    found = analysis.models["first"]
+    assert np.isnan(found.by_stimulus.normalised_f).all() and found.scores.deviation == 0
+    assert any("cannot be normalised" in note for note in analysis.notes)
 
 
 @pytest.mark.parametrize("kind", ["positive", "signed"])
@@ -395,19 +391,20 @@ def test_magnitudes_are_options(kind: str) -> None:
     maps = np.maximum(phi, 0) if kind == "positive" else phi
     humans = [study.humans.maps[name].values for name in study.stimuli]
     rc = [stats.spearmanr(p, h).statistic for p, h in zip(maps, humans, strict=True)]
-    np.testing.assert_allclose(analysis.models["first"].rc, rc, atol=1e-11)
-    assert (entry(analysis, "first")["emd_mean"] is None) == (kind == "signed")
-    assert any("EMD is undefined" in note for note in analysis.summary["notes"]) == (kind == "signed")
+    np.testing.assert_allclose(analysis.models["first"].by_stimulus.rc, rc, atol=1e-11)
+    assert (analysis.models["first"].emd_mean is None) == (kind == "signed")
+    assert any("EMD is undefined" in note for note in analysis.notes) == (kind == "signed")
 
 
 def test_results_depend_on_the_seed_and_on_nothing_else() -> None:
     study = study_of(2)
     once, again = (analyze(study, shuffles=3000, seed=5, threads=threads) for threads in (1, 2))
-    assert once.summary == again.summary
-    np.testing.assert_array_equal(once.models["first"].null, again.models["first"].null)
+    assert once.to_json() == again.to_json()
     other = analyze(study, shuffles=3000, seed=6)
-    assert (other.models["first"].null != once.models["first"].null).any()
-    assert other.summary["models"]["first"]["t"] == once.summary["models"]["first"]["t"]
+    nulls = [one.models["first"].permutation.null for one in (once, again, other)]
+    np.testing.assert_array_equal(nulls[0], nulls[1])
+    assert (nulls[2] != nulls[0]).any()
+    assert other.models["first"].rc.t == once.models["first"].rc.t
 
 
 @settings(max_examples=20)
@@ -422,7 +419,7 @@ def test_correlations_that_are_equal_tie(seed: int) -> None:
         humans[other], phi[other] = HumanMap(humans[one].values[order]), phi[one][order]
     model = replace(study.models[0], maps=replace(study.models[0].maps, values=phi))
     shuffled = replace(study, humans=replace(study.humans, maps=humans), models=(model,))
-    rc = analyze(shuffled, shuffles=5).models["first"].rc
+    rc = analyze(shuffled, shuffles=5).models["first"].by_stimulus.rc
     np.testing.assert_array_equal(rc[:3], rc[3:])
 
 
@@ -463,19 +460,19 @@ def test_rows_have_every_stimulus_and_model() -> None:
     assert len(rows) == 10
     second = [row for row in rows if row["model"] == "second"]
     for column in ("rc", "emd", "normalised_f"):
-        assert [row[column] for row in second] == getattr(analysis.models["second"], column).tolist()
+        assert [row[column] for row in second] == getattr(
+            analysis.models["second"].by_stimulus, column
+        ).tolist()
     assert [row["f"] for row in second] == list(analysis.study.models[1].maps.f.values())
 
 
 def test_too_few_shuffles_and_stimuli_are_said() -> None:
-    few = analyze(study_of(), shuffles=5).summary
-    assert few["n_tests"] > 0
-    needed = round(few["n_tests"] / 0.05)
-    (note,) = [note for note in few["notes"] if "shuffles cannot" in note]
+    few = analyze(study_of(), shuffles=5)
+    assert len(few.corrections) > 0
+    needed = round(len(few.corrections) / 0.05)
+    (note,) = [note for note in few.notes if "shuffles cannot" in note]
     assert note.endswith(f"at least {needed:,} are needed")
     # The least p of so many shuffles is below the corrected alpha, of one fewer it is not.
-    assert 1 / (needed + 1) < few["alpha_corrected"] <= 1 / needed + 1e-12
-    assert not any(
-        "shuffles cannot" in note for note in analyze(study_of(), shuffles=needed).summary["notes"]
-    )
-    assert any("are few" in note for note in few["notes"]) == (few["n_stimuli"] < 20)
+    assert 1 / (needed + 1) < few.alpha_corrected <= 1 / needed + 1e-12
+    assert not any("shuffles cannot" in note for note in analyze(study_of(), shuffles=needed).notes)
+    assert any("are few" in note for note in few.notes) == (len(few.study.stimuli) < 20)

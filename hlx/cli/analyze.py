@@ -58,5 +58,5 @@ def analyze(
         from hlx.files import write_csv
 
         write_csv(found.rows(), table, force)
-    click.echo(json.dumps(found.summary) if as_json else analysis_text(found))
+    click.echo(json.dumps(found.to_json()) if as_json else analysis_text(found))
     tell_written(table)

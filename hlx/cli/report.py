@@ -53,7 +53,7 @@ def report(
     check_outputs({"--out": (out, (".html",))}, inputs, force)
     from hlx.report import write_report
     from hlx.study import analyze, read_study
-    from hlx.study.columns import wrapped
+    from hlx.study.formats import wrapped
 
     found = analyze(
         read_study(study, images=images), magnitude=magnitude, shuffles=shuffles, seed=seed, alpha=alpha
@@ -64,7 +64,7 @@ def report(
             "report": str(out),
             "bytes": out.stat().st_size,
             "title": page.title,
-            "simulated": found.summary["simulated"],
+            "simulated": found.study.humans.simulated,
             "n_stimuli": page.stimuli,
             "images": page.images,
             "image_side": page.image_side,
@@ -73,6 +73,6 @@ def report(
         click.echo(json.dumps(record))
     else:
         click.echo("\n\n".join(wrapped(said, "") for said in page.findings))
-    for note in found.summary["notes"]:
+    for note in found.notes:
         click.echo(f"note: {note}", err=True)
     tell_written(out)

@@ -112,8 +112,8 @@ def report(file: Path, out: Path | None, common: str, title: str | None, force: 
     if out is not None:
         check_outputs({"--out": (out, (".html",))}, [file], force)
     from hlx.batch.sweep import compare
-    from hlx.batch.sweep_page import write_sweep_page
-    from hlx.study.columns import wrapped
+    from hlx.report.pages.sweep_page import write_sweep_page
+    from hlx.study.formats import wrapped
 
     with _results(file) as results:
         page = results.path.parent / "sweep.html" if out is None else out

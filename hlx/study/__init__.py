@@ -1,11 +1,12 @@
 """Studies: stimuli with human maps and the maps of models, and the questions asked of them.
 
-``layout`` says which file of a folder is what, ``scores`` and ``reading`` make a ``study`` of them;
-``measuring`` compares maps, ``model_summary``, ``over_models`` and ``corrections`` hold the tests,
-``analysis`` brings them together and ``text`` prints them.
+``layout`` says which file of a folder is what; ``scores``, ``stimulus_images`` and ``reading`` make a
+``study`` of them. ``questions`` asks the reference study's questions, whose results are an ``analysis``, and ``text``
+prints it.
 """
 
-from hlx.study.analysis import Analysis, ModelAnalysis, analyze
+from hlx.study.analysis import Analysis, ModelAnalysis
+from hlx.study.questions import analyze
 from hlx.study.reading import read_study
 from hlx.study.study import Benchmark, Study, StudyModel
 from hlx.study.text import analysis_text

@@ -1,46 +1,210 @@
-"""The research questions of the reference study, as its code asks them and as a careful reviewer would."""
+"""What a study's analysis found: dataclasses that hold the statistics' own results, and their JSON."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float64
 
-from hlx.counts import whole_number
-from hlx.errors import InputError
-from hlx.inference import FEWEST_STIMULI, Correlation, one_sample_t, spearman
-from hlx.score import NO_PHENOMENON
-from hlx.study.corrections import corrected, family
-from hlx.study.measuring import MeasuredModel, measure
-from hlx.study.model_summary import model_entry
-from hlx.study.over_models import accuracy_against_rc, over_models
+from hlx.inference import (
+    Correlation,
+    CorrelationOverModels,
+    Equivalence,
+    Friedman,
+    Interval,
+    MixedModel,
+    OneSampleTest,
+    OneWayAnova,
+    PairedDifference,
+    PairingTest,
+    RepeatedMeasuresAnova,
+    Unavailable,
+)
 from hlx.study.study import Study
-from hlx.wording import counted, examples, stimuli_counted
 
-FEW_STIMULI = 20
-"""Below it a note asks for caution."""
+Test = Literal["t-test", "permutation test", "correlation with f", "ANOVA over models"]
+"""Of the reference study's family: three of each model, and one over models."""
 
 
 @dataclass(frozen=True, eq=False)
-class ModelAnalysis:
-    """One model's numbers, all in the order of `Study.stimuli`.
+class StimulusValues:
+    """A model's numbers by stimulus, in the order of `Study.stimuli`.
 
     Attributes
     ----------
-    rc : float64 (n,), rank correlation of the magnitude map and the human map; NaN where one is constant.
-    emd : float64 (n,), earth mover's distance in grid cells; NaN where undefined.
-    normalised_f : float64 (n,), f over its standard deviation on the benchmark; NaN where f is not known.
-    null : float64 (shuffles,), the mean RC of every random pairing of model maps and human maps.
+    rc : float64 (n,)
+        Rank correlation of the magnitude map and the human map, to 12 digits; NaN where one is constant.
+    emd : float64 (n,)
+        Earth mover's distance in grid cells; NaN where the map is no distribution.
+    f, normalised_f : float64 (n,)
+        score(caption) - score(foil), and that over its standard deviation on the benchmark; NaN where not
+        known.
     """
 
     rc: Float64[np.ndarray, " n"]
     emd: Float64[np.ndarray, " n"]
+    f: Float64[np.ndarray, " n"]
     normalised_f: Float64[np.ndarray, " n"]
-    null: Float64[np.ndarray, " shuffles"]
+
+
+@dataclass(frozen=True)
+class BenchmarkScores:
+    """A model on its benchmark.
+
+    Attributes
+    ----------
+    items
+        How many were scored.
+    own_stimuli
+        Whether the study's own stimuli stand in for a benchmark.
+    deviation
+        Of f, with ddof 0; what `StimulusValues.normalised_f` is over.
+    accuracy_pooled, accuracy_macro, accuracy
+        Over items, mean of phenomena, of each phenomenon; fractions.
+    """
+
+    items: int
+    own_stimuli: bool
+    deviation: float
+    accuracy_pooled: float | None
+    accuracy_macro: float | None
+    accuracy: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class DetectableEffects:
+    """The smallest d of RC and rho of RC and f that two-sided tests at this alpha find with this power."""
+
+    power: float
+    alpha: float
+    d: float | None
+    rho: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class ModelAnalysis:
+    """One model's results.
+
+    Attributes
+    ----------
+    by_stimulus
+        What the results are of.
+    rc
+        RQ1: the t-test of RC against 0, with mean, effect sizes and the test of signed ranks.
+    rc_interval
+        95% BCa interval of the mean RC.
+    permutation
+        RQ1: the mean RC beside that of random pairings of model maps and human maps.
+    emd_n, emd_mean
+        Stimuli that have an earth mover's distance, and its mean in grid cells.
+    rho
+        RQ2.1: Spearman's correlation of RC and f over stimuli with both; None for fewer than 3 of them.
+        Normalising f would move no rank.
+    equivalence
+        Two one-sided tests of rho against a small correlation.
+    scores
+        On the benchmark.
+    detectable
+        What this study's tests could have found.
+    """
+
+    by_stimulus: StimulusValues = field(repr=False)
+    rc: OneSampleTest
+    rc_interval: Interval | None
+    permutation: PairingTest
+    emd_n: int
+    emd_mean: float | None
+    rho: Correlation | None
+    equivalence: Equivalence | None
+    scores: BenchmarkScores | None
+    detectable: DetectableEffects
+
+
+@dataclass(frozen=True)
+class ModelDifference:
+    """Two models compared on the stimuli that have an RC of both.
+
+    Attributes
+    ----------
+    difference
+        Of RC, first less second, with its paired tests.
+    interval
+        95% BCa interval of the mean difference.
+    equivalence
+        Two one-sided tests of the mean difference against a small effect.
+    """
+
+    difference: PairedDifference
+    interval: Interval | None
+    equivalence: Equivalence | None
+
+
+@dataclass(frozen=True)
+class AccuracyCorrelations:
+    """Correlations over models of mean RC and accuracy, over items and as the mean of phenomena."""
+
+    pooled: CorrelationOverModels
+    macro: CorrelationOverModels
+
+
+@dataclass(frozen=True)
+class OverModels:
+    """RQ2.2: do models differ in RC, and does it go with their accuracy?
+
+    Attributes
+    ----------
+    anova
+        One-way, of stimuli as independent groups, as in the study; with Kruskal and Wallis's test.
+    rm_anova, friedman
+        Of the same stimuli met by all models; over stimuli with every RC.
+    mixed_model
+        RC ~ model + phenomenon + (1 | stimulus), or without phenomenon where none is known.
+    pairwise
+        Every two models; empty for a single model.
+    accuracy_vs_rc
+        Of no test's family.
+    """
+
+    anova: OneWayAnova | Unavailable
+    rm_anova: RepeatedMeasuresAnova | Unavailable
+    friedman: Friedman | Unavailable
+    mixed_model: MixedModel | Unavailable
+    pairwise: tuple[ModelDifference, ...] | Unavailable
+    accuracy_vs_rc: AccuracyCorrelations | Unavailable
+
+    @property
+    def unavailable(self) -> dict[str, str]:
+        """Why a result is not there, by its name."""
+        return {name: found.reason for name, found in vars(self).items() if isinstance(found, Unavailable)}
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A p-value corrected for the number of tests, and whether it is below alpha."""
+
+    p: float
+    significant: bool
+
+
+@dataclass(frozen=True)
+class CorrectedTest:
+    """A test of the reference study's family, corrected in three ways; `model` is None over models."""
+
+    test: Test
+    model: str | None
+    p: float
+    bonferroni: Correction
+    holm: Correction
+    benjamini_hochberg: Correction
+
+    @property
+    def name(self) -> str:
+        """Whose test it is, and which."""
+        return self.test if self.model is None else f"{self.model}: {self.test}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,14 +213,36 @@ class Analysis:
 
     Attributes
     ----------
-    study : what was analysed.
-    models : by name.
-    summary : everything that is printed, as JSON's types (NaN is None); see `analyze`.
+    study
+        What was analysed.
+    magnitude, shuffles, seed, alpha
+        How; see `analyze`.
+    models
+        By name.
+    over_models
+        Differences between models, and their accuracy.
+    corrections
+        The tests of the study's family that could be made.
+    alpha_corrected
+        alpha over their number.
+    notes
+        The study's, and those on undefined numbers.
     """
 
-    study: Study
-    models: Mapping[str, ModelAnalysis] = field(repr=False)
-    summary: dict[str, Any] = field(repr=False)
+    study: Study = field(repr=False)
+    magnitude: str
+    shuffles: int
+    seed: int
+    alpha: float
+    models: Mapping[str, ModelAnalysis]
+    over_models: OverModels
+    corrections: tuple[CorrectedTest, ...]
+    alpha_corrected: float
+    notes: tuple[str, ...]
+
+    def corrected(self, test: Test, model: str | None = None) -> CorrectedTest | None:
+        """A test of the family; None where it could not be made."""
+        return next((one for one in self.corrections if (one.test, one.model) == (test, model)), None)
 
     def rows(self) -> list[dict[str, Any]]:
         """One record per stimulus and model, for tables; None where a number is undefined."""
@@ -64,162 +250,44 @@ class Analysis:
             {
                 "stimulus": stimulus,
                 "phenomenon": self.study.phenomenon(stimulus),
-                "model": model.name,
-                "rc": defined(self.models[model.name].rc[place]),
-                "emd": defined(self.models[model.name].emd[place]),
-                "f": model.maps.f.get(stimulus),
-                "normalised_f": defined(self.models[model.name].normalised_f[place]),
+                "model": name,
+                **{key: json_types(float(each[place])) for key, each in vars(model.by_stimulus).items()},
             }
             for place, stimulus in enumerate(self.study.stimuli)
-            for model in self.study.models
+            for name, model in self.models.items()
         ]
 
+    def to_json(self) -> dict[str, Any]:
+        """Everything that is printed, as JSON's types, under the attributes' names.
 
-def analyze(
-    study: Study,
-    *,
-    magnitude: str = "absolute",
-    shuffles: int = 10_000,
-    seed: int = 0,
-    alpha: float = 0.05,
-    threads: int | None = None,
-) -> Analysis:
-    """Ask a study the reference study's questions.
-
-    Parameters
-    ----------
-    magnitude : of phi, "absolute" (as in the study), "positive" or "signed".
-    shuffles, seed : of the permutation tests; the seed is the bootstraps' too.
-    alpha : of all tests together.
-    threads : at most so many; no result depends on it.
-
-    Returns
-    -------
-    with the summary's keys
-
-    study, simulated, grid, n_stimuli, magnitude, shuffles, seed, alpha : what was analysed, and how.
-    n_tests, alpha_corrected : tests made of the study's family (`family`), and alpha over their number.
-    models : by name, see `model_entry`.
-    anova, rm_anova, friedman, mixed_model, pairwise : see `over_models`.
-    accuracy_vs_rc : correlations over models of mean RC and pooled or macro accuracy; of no test's family.
-    corrections : by test, see `corrected`.
-    unavailable : why a key above is null.
-    notes : the study's, and those on undefined numbers.
-
-    Raises
-    ------
-    InputError : an option out of range; a model with fewer than 3 stimuli whose RC is defined.
-    """
-    if not 0 < alpha < 0.5:
-        raise InputError(f"alpha: expected a number between 0 and 0.5, found {alpha}")
-    whole_number(shuffles, "shuffles", 1)
-    whole_number(seed, "seed", 0)
-    measured = {
-        model.name: measure(study, model, magnitude, shuffles, seed, threads) for model in study.models
-    }
-    tests = {name: one_sample_t(one.rc) for name, one in measured.items()}
-    correlations = {name: _with_f(one, seed) for name, one in measured.items()}
-    rc = np.stack([one.rc for one in measured.values()], axis=1)
-    between, missing = over_models(rc, list(measured), _phenomena(study), alpha, seed)
-    anova = between["anova"]
-    p_values = family(measured, tests, correlations, None if anova is None else anova["p"])
-    alpha_corrected = alpha / max(1, len(p_values))
-    entries = {
-        name: model_entry(one, tests[name], correlations[name], alpha, alpha_corrected, seed)
-        for name, one in measured.items()
-    }
-    against, too_few = accuracy_against_rc(entries, seed)
-    summary = {
-        "study": study.name,
-        "simulated": study.humans.simulated,
-        "grid": str(study.grid),
-        "n_stimuli": len(study.stimuli),
-        "magnitude": magnitude,
-        "shuffles": shuffles,
-        "seed": seed,
-        "alpha": alpha,
-        "n_tests": len(p_values),
-        "alpha_corrected": alpha_corrected,
-        "models": entries,
-        **between,
-        "accuracy_vs_rc": against,
-        "corrections": corrected(p_values, alpha),
-        "unavailable": {**missing, **too_few},
-        "notes": [*study.notes, *_notes(study, measured), *_limits(study, shuffles, alpha_corrected)],
-    }
-    models = {
-        name: ModelAnalysis(one.rc, one.emd, one.normalised_f, one.pairing.null)
-        for name, one in measured.items()
-    }
-    return Analysis(study, models, json_types(summary))
-
-
-def defined(number: float) -> float | None:
-    """A number as JSON has it: null where it is NaN or infinite."""
-    return float(number) if math.isfinite(number) else None
+        What is undefined is null; why a result over models is, stands under "unavailable". The tests of the
+        family are by their names.
+        """
+        found = json_types(self)
+        return {
+            "study": self.study.name,
+            "simulated": self.study.humans.simulated,
+            "grid": str(self.study.grid),
+            "n_stimuli": len(self.study.stimuli),
+            **found,
+            "n_tests": len(self.corrections),
+            "corrections": {one.name: json_types(one) for one in self.corrections},
+            "unavailable": self.over_models.unavailable,
+        }
 
 
 def json_types(value: Any) -> Any:
-    """Nested values with JSON's types alone."""
+    """Nested dataclasses and collections as JSON's types; arrays and fields without repr are left out."""
+    if isinstance(value, Unavailable):
+        return None
+    if is_dataclass(value):
+        value = {
+            one.name: found
+            for one in fields(value)
+            if one.repr and not isinstance(found := getattr(value, one.name), np.ndarray)
+        }
     if isinstance(value, Mapping):
         return {str(key): json_types(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [json_types(one) for one in value]
-    return defined(value) if isinstance(value, float) else value
-
-
-def _with_f(measured: MeasuredModel, seed: int) -> Correlation | None:
-    """RQ2.1, over stimuli with both numbers; None for fewer than 3. Normalising f would move no rank."""
-    both = ~np.isnan(measured.rc) & ~np.isnan(measured.f)
-    return spearman(measured.rc, measured.f, seed=seed) if both.sum() >= FEWEST_STIMULI else None
-
-
-def _phenomena(study: Study) -> Sequence[str] | None:
-    found = [study.phenomenon(stimulus) for stimulus in study.stimuli]
-    return [name or NO_PHENOMENON for name in found] if any(found) else None
-
-
-def _limits(study: Study, shuffles: int, alpha_corrected: float) -> list[str]:
-    """What the numbers of shuffles and of stimuli keep the tests from showing."""
-    notes = []
-    if 1 / (shuffles + 1) >= alpha_corrected:
-        needed = math.floor(1 / alpha_corrected + 1e-9)
-        notes.append(
-            f"a permutation test of {counted(shuffles, 'shuffle')} cannot fall below the corrected alpha of "
-            f"{alpha_corrected:.2g}: at least {needed:,} are needed"
-        )
-    if len(study.stimuli) < FEW_STIMULI:
-        notes.append(
-            f"{stimuli_counted(len(study.stimuli))} are few: intervals are wide, and what is not significant "
-            "is left open"
-        )
-    return notes
-
-
-def _notes(study: Study, measured: Mapping[str, MeasuredModel]) -> list[str]:
-    notes = []
-    humans = next(iter(measured.values())).constant_human
-    flat = [name for name, one in zip(study.stimuli, humans, strict=True) if one]
-    if flat:
-        notes.append(
-            f"RC is undefined for {stimuli_counted(len(flat))} ({examples(flat)}) whose human map is "
-            "constant; left out of all models' tests"
-        )
-    for name, one in measured.items():
-        constant = [stimulus for stimulus, is_so in zip(study.stimuli, one.constant, strict=True) if is_so]
-        if constant:
-            notes.append(
-                f"{name}: RC is undefined for {stimuli_counted(len(constant))} ({examples(constant)}) whose "
-                "map of the model is constant; left out of its tests"
-            )
-        with_rc, with_emd = (int(np.count_nonzero(~np.isnan(values))) for values in (one.rc, one.emd))
-        if with_emd == 0:
-            notes.append(f"{name}: EMD is undefined, it compares maps without negative values")
-        elif with_emd != with_rc:
-            notes.append(
-                f"{name}: mean EMD is of {stimuli_counted(with_emd)}, mean RC of {with_rc:,}; constant maps "
-                "have an EMD unless they are zero"
-            )
-        if one.model.benchmark is not None and one.model.benchmark.deviation == 0:
-            notes.append(f"{name}: all scores of the benchmark are equal, so f cannot be normalised by them")
-    return notes
+    return None if isinstance(value, float) and not math.isfinite(value) else value

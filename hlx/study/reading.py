@@ -13,8 +13,8 @@ from hlx.model_maps import ModelMaps, read_model_maps
 from hlx.stimuli import Stimulus, beside, read_stimuli
 from hlx.study.layout import StudyFiles, study_files
 from hlx.study.scores import own_benchmark, read_benchmarks, stimulus_scores
+from hlx.study.stimulus_images import stimulus_images
 from hlx.study.study import Benchmark, Study, StudyModel
-from hlx.study.thumbnails import thumbnails
 from hlx.wording import counted, examples, stimuli_counted
 
 
@@ -52,7 +52,7 @@ def read_study(folder: str | Path, *, images: str | Path | None = None, pictures
     _note_unknown(files.stimulus_scores, maps, notes)
     benchmarks = _benchmarks(files, maps, f, stimuli, about, notes)
     shown = {stimulus: pixels for model in maps for stimulus, pixels in model.images.items()}
-    found, missing = thumbnails(stimuli, about, image_files, shown, images) if pictures else ({}, [])
+    found, missing = stimulus_images(stimuli, about, image_files, shown, images) if pictures else ({}, [])
     return Study(
         name=folder.resolve().name,
         folder=folder,

@@ -97,6 +97,15 @@ class Study:
     models: tuple[StudyModel, ...] = field(repr=False)
     notes: tuple[str, ...] = ()
 
+    def human_values(self) -> Float64[np.ndarray, "n k"]:
+        """The human maps of the stimuli, shape (n, k)."""
+        return np.array([self.humans.maps[stimulus].values for stimulus in self.stimuli], dtype=np.float64)
+
     def phenomenon(self, stimulus: str) -> str | None:
         """What a stimulus tests, where known."""
         return self.about[stimulus].phenomenon if stimulus in self.about else None
+
+    def phenomena(self) -> list[str]:
+        """What the stimuli test, in the order in which it first appears."""
+        found = (self.phenomenon(stimulus) for stimulus in self.stimuli)
+        return list(dict.fromkeys(name for name in found if name is not None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -11,10 +12,10 @@ from markupsafe import Markup
 from hlx.plot.names import region_name
 from hlx.plot.overlay import MAX_NUMBERED
 from hlx.regions import Grid
-from hlx.report.colours import WHITE_FROM, level_class
-from hlx.report.numbers import coefficient, number
-from hlx.report.svg import element
-from hlx.report.thumbnails import Thumbnails
+from hlx.report.kit.colours import LEVELS, WHITE_FROM, level_class
+from hlx.report.kit.numbers import coefficient, number
+from hlx.report.kit.svg import element
+from hlx.report.kit.thumbnails import Thumbnails
 from hlx.study import Analysis
 
 SIDE = 160.0
@@ -63,7 +64,42 @@ class Row:
         return number(self.spread, 1)
 
 
-def gallery_rows(analysis: Analysis, images: Thumbnails) -> list[Row]:
+def gallery(analysis: Analysis, images: Thumbnails) -> dict[str, Any]:
+    """What the gallery's template takes."""
+    study = analysis.study
+    kinds = study.phenomena()
+    people = "Simulated people" if study.humans.simulated else "People"
+    lead = (
+        "Every stimulus with its maps. A model's map is coloured by phi: red regions speak for the caption, "
+        "blue ones for the foil, the strongest of each map in full colour. Numbers are each region's share "
+        "of the map's magnitudes in percent. The spread of a human map is the "
+        "number of regions over which attention was in effect shared out."
+    )
+    return {
+        "lead": lead,
+        "model_scale": _scale(
+            [*(f"n{k}" for k in range(LEVELS, 0, -1)), *(f"p{k}" for k in range(LEVELS + 1))]
+        ),
+        "human_scale": _scale([f"h{k}" for k in range(LEVELS + 1)]),
+        "definitions": images.definitions,
+        "has_images": bool(images.names),
+        "phenomena": kinds if len(kinds) > 1 else [],
+        "people": people,
+        "models": [model.name for model in study.models],
+        "maps": len(study.models) + 1 + bool(images.names),
+        "rows": _rows(analysis, images),
+    }
+
+
+def _scale(classes: list[str]) -> Markup:
+    steps = "".join(
+        element("rect", x=k, y=0, width=1.02, height=1, class_=class_) for k, class_ in enumerate(classes)
+    )
+    box = f"0 0 {len(classes)} 1"
+    return Markup(element("svg", steps, viewBox=box, preserveAspectRatio="none", aria_hidden="true"))
+
+
+def _rows(analysis: Analysis, images: Thumbnails) -> list[Row]:
     """A row for each of the study's stimuli, in its order."""
     study = analysis.study
     numbered = len(study.stimuli) <= NUMBERED_STIMULI
@@ -73,8 +109,8 @@ def gallery_rows(analysis: Analysis, images: Thumbnails) -> list[Row]:
         human, under = study.humans.maps[stimulus].values, images.names.get(stimulus)
         cells = []
         for model in study.models:
-            drawing = map_drawing(model.maps.values[stimulus], study.grid, model.name, True, under, numbered)
-            rc = float(analysis.models[model.name].rc[place])
+            drawing = _map(model.maps.values[stimulus], study.grid, model.name, True, under, numbered)
+            rc = float(analysis.models[model.name].by_stimulus.rc[place])
             f = model.maps.f.get(stimulus)
             cells.append(ModelCell(drawing, rc if np.isfinite(rc) else None, f))
         rows.append(
@@ -84,9 +120,9 @@ def gallery_rows(analysis: Analysis, images: Thumbnails) -> list[Row]:
                 phenomenon=about.phenomenon if about is not None else None,
                 caption=about.caption if about is not None else None,
                 foil=about.foil if about is not None else None,
-                image=None if under is None else photo(under, f"Image of {stimulus}"),
-                human=map_drawing(human, study.grid, "people", False, under, numbered),
-                spread=spread(human),
+                image=None if under is None else _photo(under, f"Image of {stimulus}"),
+                human=_map(human, study.grid, "people", False, under, numbered),
+                spread=_spread(human),
                 models=tuple(cells),
             )
         )
@@ -98,18 +134,18 @@ def anchor(place: int) -> str:
     return f"stimulus-{place + 1}"
 
 
-def spread(shares: Float64[np.ndarray, " n"]) -> float:
+def _spread(shares: Float64[np.ndarray, " n"]) -> float:
     """The perplexity exp(-sum p log p) of shares p: 1 for a single region, n for all alike."""
     positive = shares[shares > 0] / shares[shares > 0].sum()
     return float(np.exp(-(positive * np.log(positive)).sum()))
 
 
-def photo(name: str, label: str) -> Markup:
+def _photo(name: str, label: str) -> Markup:
     """The image that `Thumbnails` holds under this name."""
     return _square(element("use", href=f"#{name}"), label, "photo")
 
 
-def map_drawing(
+def _map(
     values: Float64[np.ndarray, " n"],
     grid: Grid,
     whose: str,

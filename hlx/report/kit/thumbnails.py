@@ -13,8 +13,8 @@ from markupsafe import Markup
 from PIL import Image
 
 from hlx.images import content_hash
-from hlx.report.svg import element
-from hlx.study.thumbnails import LONG_SIDE, thumbnail
+from hlx.report.kit.svg import element
+from hlx.study.stimulus_images import LONG_SIDE, thumbnail
 
 SIDES = (LONG_SIDE, 192, 128, 96, 64)
 """Pixels that images may have on their long side; the first at which all images fit is taken."""

@@ -6,19 +6,24 @@ from hlx.batch.agreement import GridAgreement
 from hlx.batch.estimator_error import EstimatorError
 from hlx.batch.study_maps import grouped
 from hlx.batch.sweep import Sweep
-from hlx.batch.sweep_figures import MANY_GRIDS, Curve, heat_map, log_plot
-from hlx.batch.sweep_findings import main_setting, of_main
-from hlx.batch.sweep_tables import background_table, cost_table, error_table, missing_table, settings_table
-from hlx.report.parts import (
+from hlx.report.kit.sections import (
     Figure,
     Part,
     Section,
-    figure_part,
     figures_part,
     heading,
     model_lines,
     paragraph,
     table_part,
+)
+from hlx.report.pages.sweep_figures import MANY_GRIDS, Curve, heat_map, log_plot
+from hlx.report.pages.sweep_findings import pairs_of_backgrounds, pairs_of_grids
+from hlx.report.pages.sweep_tables import (
+    background_table,
+    cost_table,
+    error_table,
+    missing_table,
+    settings_table,
 )
 from hlx.wording import counted
 
@@ -96,7 +101,7 @@ def backgrounds_section(sweep: Sweep) -> Section:
     """How maps under different backgrounds agree."""
     if not sweep.across_backgrounds:
         return Section("backgrounds", "Across backgrounds", [])
-    setting = main_setting(sweep.across_backgrounds)
+    setting = pairs_of_backgrounds(sweep)[0].setting
     lead = paragraph(
         "One stimulus, explained with hidden regions showing one thing or another.",
         "Sampled maps of one seed stand on the same coalitions under both, so that part of what they have in "
@@ -153,8 +158,9 @@ def missing_section(sweep: Sweep) -> Section:
 
 
 def _heat_maps(sweep: Sweep) -> list[Part]:
-    groups = grouped(of_main(sweep), lambda pair: (pair.model, pair.background))
-    parts: list[Part] = [heading(f"Rank correlation, {main_setting(sweep.across_grids)} maps")]
+    main = pairs_of_grids(sweep)
+    groups = grouped(main, lambda pair: (pair.model, pair.background))
+    parts: list[Part] = [heading(f"Rank correlation, {main[0].setting} maps")]
     figures = []
     for (model, background), pairs in list(groups.items())[:MOST_FIGURES]:
         grids = _grids(pairs)
@@ -164,7 +170,7 @@ def _heat_maps(sweep: Sweep) -> list[Part]:
             Figure(heat_map(title, grids, pairs), title, place=sweep.labels.index(model), broad=broad)
         )
     if any(figure.broad for figure in figures):
-        parts += [figure_part(figure) for figure in figures]
+        parts += [Part("figure", figure) for figure in figures]
     else:
         parts.append(figures_part(figures))
     return [*parts, *_left_out(len(groups))]

@@ -1,4 +1,4 @@
-"""What a page is made of: sections of parts, which the template knows how to show."""
+"""Sections of a page: parts, which the shell knows how to show."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Any, Literal
 
 from markupsafe import Markup
 
-from hlx.report.colours import model_class
-from hlx.report.relations import dash_class
-from hlx.report.svg import SHAPES, element, shape
-from hlx.report.tables import Table
+from hlx.report.kit.colours import dash_class, model_class
+from hlx.report.kit.svg import SHAPES, element, shape
+from hlx.report.kit.tables import Table
 
 Kind = Literal["text", "heading", "table", "figure", "figures", "legend", "facts", "notes"]
 
@@ -54,14 +53,9 @@ def heading(words: str) -> Part:
     return Part("heading", words)
 
 
-def table_part(table: Table) -> Part:
-    """A table, by itself."""
-    return Part("table", table)
-
-
-def figure_part(figure: Figure) -> Part:
-    """A figure, by itself."""
-    return Part("figure", figure)
+def table_part(table: Table, otherwise: str = "") -> Part:
+    """A table; `otherwise`, if given, where no number of it is defined."""
+    return Part("table", table) if table.has_numbers or not otherwise else paragraph(otherwise)
 
 
 def figures_part(figures: Sequence[Figure]) -> Part:
@@ -72,26 +66,21 @@ def figures_part(figures: Sequence[Figure]) -> Part:
 def model_lines(names: Sequence[str]) -> Part:
     """A legend of the models' lines."""
     return Part(
-        "legend", [(_line(f"line {model_class(k)} {dash_class(k)}"), name) for k, name in enumerate(names)]
+        "legend", [(line(f"line {model_class(k)} {dash_class(k)}"), name) for k, name in enumerate(names)]
     )
 
 
-def phenomenon_marks(names: Sequence[str]) -> Part:
-    """A legend of the marks by which points of different phenomena differ."""
-    return Part("legend", [(mark(k), name) for k, name in enumerate(names)])
+def marks(names: Sequence[str]) -> Part:
+    """A legend of the marks by which points of different kinds differ."""
+    return Part("legend", [(_mark(k), name) for k, name in enumerate(names)])
 
 
-def mark(kind: int) -> Markup:
-    """A mark of a legend; `SHAPES` has that many kinds."""
+def _mark(kind: int) -> Markup:
     path = element("path", d=shape(kind % len(SHAPES), 8, 8, 5), class_="mark")
     return Markup(element("svg", path, viewBox="0 0 16 16", aria_hidden="true"))
 
 
-def chance_line() -> Markup:
-    """The mark of mismatched pairs in a legend."""
-    return _line("chance line")
-
-
-def _line(class_: str) -> Markup:
+def line(class_: str) -> Markup:
+    """A line of a legend."""
     drawn = element("path", d="M0 6H27", class_=class_)
     return Markup(element("svg", drawn, viewBox="0 0 27 12", aria_hidden="true"))

@@ -18,7 +18,7 @@ LONG_SIDE = 256
 """Of a thumbnail, in pixels."""
 
 
-def thumbnails(
+def stimulus_images(
     stimuli: Sequence[str],
     about: Mapping[str, Stimulus],
     files: Mapping[str, Path],

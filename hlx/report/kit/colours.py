@@ -18,6 +18,9 @@ LIGHT = ("#6f42a6", "#b85c00", "#00758f", "#a8326e", "#5c6b00", "#1f55b5", "#8a3
 DARK = ("#b79bf0", "#f2a154", "#5cc4d6", "#f089bd", "#b9c95a", "#86aef7", "#e0937f", "#aab4bf")
 """Of models, for both schemes: unlike the maps' red and blue, and unlike each other to colour-blind eyes."""
 
+DASHES = ("solid", "dashed", "dotted", "dashdot")
+"""Style classes by which lines differ beside their colour."""
+
 HUMAN = "Greens"
 """matplotlib's sequential map of human maps; models' maps have `hlx.plot`'s diverging one."""
 
@@ -28,6 +31,11 @@ WHITE_FROM = 7
 def model_class(place: int) -> str:
     """The style class of a model by its place among the models."""
     return f"m{place % len(LIGHT)}"
+
+
+def dash_class(place: int) -> str:
+    """The style class of a model's lines by its place among the models."""
+    return DASHES[place % len(DASHES)]
 
 
 def level_class(share: float, signed: bool) -> str:

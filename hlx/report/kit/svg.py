@@ -5,7 +5,8 @@ Nothing here knows a colour: marks carry classes, so that one drawing serves the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -19,6 +20,8 @@ Value = str | Number | None
 
 _TICK = 4.0  # its length, and the gap between tick and number
 _BASELINE = 4.0  # a line of text is centred when it is lowered by so much
+_LETTER = 7.2  # a tick's number takes so much for each letter, at most
+_MOST_NUMBERS, _LOG_ROOM = 8, 1.25  # of a logarithmic axis, which reaches so many times beyond its points
 
 
 def attributes(**named: Value) -> str:
@@ -43,6 +46,36 @@ def ticks(limits: Limits, most: int = 6) -> list[float]:
     return [float(tick) for tick in found if low - slack <= tick <= high + slack]
 
 
+def log_numbers(limits: Limits, points: Sequence[float] = ()) -> dict[float, str]:
+    """Texts of round numbers between two limits, by their decimal logarithms, in which the limits are too.
+
+    1, 2 and 5 times powers of ten; the powers alone where these are many, `points` where they are few.
+    """
+    low, high = limits
+    powers = range(math.floor(low), math.ceil(high) + 1)
+
+    def between(steps: Sequence[int]) -> list[float]:
+        values = [step * 10.0**power for power in powers for step in steps]
+        return [value for value in values if low <= math.log10(value) <= high]
+
+    found = between((1, 2, 5))
+    if len(found) > _MOST_NUMBERS:
+        found = between((1,))
+    elif len(found) < 2 and points:
+        found = sorted(set(points))[:_MOST_NUMBERS]
+    return {math.log10(value): short(value) for value in found}
+
+
+def log_limits(values: Sequence[float]) -> Limits:
+    """Limits of a logarithmic axis that holds these values with some room, as decimal logarithms."""
+    return math.log10(min(values) / _LOG_ROOM), math.log10(max(values) * _LOG_ROOM)
+
+
+def short(value: float) -> str:
+    """A number with two digits at least, thousands apart."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
+
+
 def tick_text(value: Number) -> str:
     """A tick's number, as short as it can be."""
     return f"{value:z.6g}".replace("-", "\N{MINUS SIGN}")
@@ -61,7 +94,8 @@ def around(values: Float64[np.ndarray, " n"] | Sequence[float], margin: Number =
 
 @dataclass
 class Plot:
-    """A drawing with a linear x axis and a linear y axis; all marks are given in data coordinates.
+    """A drawing with an x axis and a y axis; all marks are given in data coordinates, which are
+    decimal logarithms on a logarithmic axis.
 
     Attributes
     ----------
@@ -105,30 +139,37 @@ class Plot:
         """An element in the drawing's own coordinates."""
         self.parts.append(element(tag, content, **named))
 
-    def axis_x(self, name: str, grid: bool = False) -> None:
-        """The axis below, with round numbers and its name."""
+    def axis_x(self, name: str, grid: bool = False, numbers: Mapping[float, str] | None = None) -> None:
+        """The axis below, with its name and round numbers, or these texts at data coordinates."""
         left, top, right, bottom = self.box
         self.add("path", d=f"M{left:g} {bottom:g}H{right:g}", class_="axis")
-        for tick in ticks(self.x):
-            at = self.across(tick)
+        free = -math.inf
+        for tick, text in (numbers or {tick: tick_text(tick) for tick in ticks(self.x)}).items():
+            at, half = self.across(tick), _LETTER * (len(text) + 1) / 2
             self.add("path", d=f"M{_text(at)} {bottom:g}v{_TICK:g}", class_="axis")
             if grid:
                 self.add("path", d=f"M{_text(at)} {top:g}V{bottom:g}", class_="grid")
-            self._write(at, bottom + 17, tick_text(tick), "tick middle")
+            if at - half > free:  # what has no room for its number has its line
+                self._write(at, bottom + 17, text, "tick middle")
+                free = at + half
         self._write((left + right) / 2, self.height - 6, name, "name middle")
 
-    def axis_y(self, name: str = "", grid: bool = False) -> None:
-        """The axis at the left, with round numbers and its name."""
+    def axis_y(self, name: str = "", grid: bool = False, numbers: Mapping[float, str] | None = None) -> None:
+        """The axis at the left, as `axis_x`."""
         left, top, right, bottom = self.box
-        for tick in ticks(self.y, 5):
+        for tick, text in (numbers or {tick: tick_text(tick) for tick in ticks(self.y, 5)}).items():
             at = self.down(tick)
             if grid:
                 self.add("path", d=f"M{left:g} {_text(at)}H{right:g}", class_="grid")
-            self._write(left - 2 * _TICK, at + _BASELINE, tick_text(tick), "tick end")
+            self._write(left - 2 * _TICK, at + _BASELINE, text, "tick end")
         if name:
             x, y = 11.0, (top + bottom) / 2
             turned = f"rotate(-90 {_text(x)} {_text(y)})"
             self.add("text", str(escape(name)), x=x, y=y, transform=turned, class_="name middle")
+
+    def mark(self, kind: int, x: Number, y: Number, class_: str, size: Number = 5.5) -> None:
+        """The mark number `kind` of `SHAPES` at a point."""
+        self.add("path", d=shape(kind, self.across(x), self.down(y), size), class_=class_)
 
     def curve(
         self, x: Float64[np.ndarray, " n"], y: Float64[np.ndarray, " n"], class_: str, filled: bool = False

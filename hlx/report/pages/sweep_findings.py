@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
@@ -11,10 +10,11 @@ from hlx.batch.estimator_error import way_of
 from hlx.batch.study_maps import grouped
 from hlx.batch.sweep import Sweep
 from hlx.estimators import EXACT
-from hlx.report.numbers import coefficient, listed, percent
+from hlx.report.kit.numbers import coefficient, listed, percent
 from hlx.wording import counted, stimuli_counted
 
 T = TypeVar("T")
+P = TypeVar("P", GridAgreement, BackgroundAgreement)
 
 
 def findings(sweep: Sweep) -> list[str]:
@@ -23,16 +23,19 @@ def findings(sweep: Sweep) -> list[str]:
     return [sentence for sentence in found if sentence]
 
 
-def main_setting(pairs: Sequence[GridAgreement] | Sequence[BackgroundAgreement]) -> str | None:
-    """The setting with the most pairs, the first of equals; None without pairs."""
-    counts = Counter(pair.setting for pair in pairs)
-    return max(counts, key=lambda name: counts[name], default=None)
+def pairs_of_grids(sweep: Sweep) -> list[GridAgreement]:
+    """The pairs of grids under the setting with the most of them."""
+    return _of_main_setting(sweep.across_grids)
 
 
-def of_main(sweep: Sweep) -> list[GridAgreement]:
-    """The pairs of grids under their `main_setting`."""
-    setting = main_setting(sweep.across_grids)
-    return [pair for pair in sweep.across_grids if pair.setting == setting]
+def pairs_of_backgrounds(sweep: Sweep) -> list[BackgroundAgreement]:
+    """The pairs of backgrounds under the setting with the most of them."""
+    return _of_main_setting(sweep.across_backgrounds)
+
+
+def _of_main_setting(pairs: Sequence[P]) -> list[P]:
+    # The first of equals; none without pairs.
+    return max(grouped(pairs, lambda pair: pair.setting).values(), key=len, default=[])
 
 
 def seconds(value: float) -> str:
@@ -43,7 +46,7 @@ def seconds(value: float) -> str:
     return f"{1e3 * value:.0f} ms" if value >= 1e-2 else f"{1e3 * value:.2g} ms"
 
 
-def mean_of(items: Iterable[T], number: Callable[[T], float | None]) -> float | None:
+def mean_over(items: Iterable[T], number: Callable[[T], float | None]) -> float | None:
     """The mean of what is defined; None where nothing is."""
     known = [value for item in items if (value := number(item)) is not None]
     return sum(known) / len(known) if known else None
@@ -61,16 +64,16 @@ def _extent(sweep: Sweep) -> str:
 
 
 def _grids(sweep: Sweep) -> str:
-    pairs = grouped(of_main(sweep), lambda pair: (pair.first, pair.second))
-    means = {names: mean for names, them in pairs.items() if (mean := mean_of(them, _rank)) is not None}
+    pairs = grouped(pairs_of_grids(sweep), lambda pair: (pair.first, pair.second))
+    means = {names: mean for names, them in pairs.items() if (mean := mean_over(them, _rank)) is not None}
     if not means:
         return ""
     over = listed(
         [
             what
             for what, many in (
-                ("models", len({pair.model for pair in of_main(sweep)}) > 1),
-                ("backgrounds", len({pair.background for pair in of_main(sweep)}) > 1),
+                ("models", len({pair.model for pair in pairs_of_grids(sweep)}) > 1),
+                ("backgrounds", len({pair.background for pair in pairs_of_grids(sweep)}) > 1),
             )
             if many
         ]
@@ -101,11 +104,11 @@ def _errors(sweep: Sweep) -> str:
     finest = max(known, key=lambda error: error.n_players).regions
     ways = grouped([error for error in known if error.regions == finest], way_of)
     means = {
-        way: mean_of(them, lambda error: error.relative_squared_error.mean) for way, them in ways.items()
+        way: mean_over(them, lambda error: error.relative_squared_error.mean) for way, them in ways.items()
     }
     best = min(means, key=lambda way: means[way] or 0.0)
-    rank = mean_of(ways[best], lambda error: error.rank.mean)
-    evaluations = mean_of(ways[best], lambda error: error.evaluations)
+    rank = mean_over(ways[best], lambda error: error.rank.mean)
+    evaluations = mean_over(ways[best], lambda error: error.evaluations)
     closest = "comes closest to" if len(ways) > 1 else "is compared with"
     return (
         f"On {finest}, {best[0]} at {evaluations:,.0f} evaluations {closest} the exact values: its squared "
@@ -114,12 +117,8 @@ def _errors(sweep: Sweep) -> str:
 
 
 def _backgrounds(sweep: Sweep) -> str:
-    setting = main_setting(sweep.across_backgrounds)
-    pairs = grouped(
-        [pair for pair in sweep.across_backgrounds if pair.setting == setting],
-        lambda pair: (pair.first, pair.second),
-    )
-    means = {names: mean_of(them, lambda pair: pair.agreement.rank.mean) for names, them in pairs.items()}
+    pairs = grouped(pairs_of_backgrounds(sweep), lambda pair: (pair.first, pair.second))
+    means = {names: mean_over(them, lambda pair: pair.agreement.rank.mean) for names, them in pairs.items()}
     said = [
         f"{coefficient(mean, 2)} between {listed(names)}" for names, mean in means.items() if mean is not None
     ]
@@ -133,7 +132,7 @@ def _backgrounds(sweep: Sweep) -> str:
 
 def _cost(sweep: Sweep) -> str:
     known = grouped([cost for cost in sweep.costs if cost.seconds is not None], lambda cost: cost.regions)
-    typical = {name: mean_of(costs, lambda cost: cost.seconds) for name, costs in known.items()}
+    typical = {name: mean_over(costs, lambda cost: cost.seconds) for name, costs in known.items()}
     if not typical:
         return ""
     total = sum(cost.total_seconds or 0.0 for costs in known.values() for cost in costs)

@@ -10,19 +10,12 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from hlx.batch.agreement import GridAgreement
-from hlx.report.colours import LEVELS, WHITE_FROM, level_class, model_class
-from hlx.report.numbers import coefficient
-from hlx.report.relations import dash_class
-from hlx.report.svg import Limits, Plot, shape
+from hlx.report.kit.colours import LEVELS, WHITE_FROM, dash_class, level_class, model_class
+from hlx.report.kit.numbers import coefficient
+from hlx.report.kit.svg import Plot, log_limits, log_numbers, short
 
 MANY_GRIDS = 6
 """More of them need a broad figure."""
-
-MOST_TICKS = 8
-"""Of a logarithmic axis."""
-
-ROOM = 1.25
-"""A logarithmic axis reaches so many times beyond its points."""
 
 
 def heat_map(title: str, grids: Sequence[str], pairs: Sequence[GridAgreement]) -> Markup:
@@ -92,75 +85,23 @@ def log_plot(
     known = [point for curve in frame or curves for point in curve.points]
     heights = [number for _, *them in known for number in them if number is not None]
     said = "; ".join(
-        f"{curve.name} " + ", ".join(f"{_short(height)} at {_short(at)}" for at, height, *_ in curve.points)
+        f"{curve.name} " + ", ".join(f"{short(height)} at {short(at)}" for at, height, *_ in curve.points)
         for curve in curves
     )
-    plot = Plot(
-        f"{title}, {y} by {x}: {said}.",
-        _limits([at for at, *_ in known]),
-        _limits(heights),
-        left=62,
-        height=280,
-    )
-    _axes(plot, x, y, names or _numbers_at(plot.x, [at for at, *_ in known]))
+    places = [at for at, *_ in known]
+    plot = Plot(f"{title}, {y} by {x}: {said}.", log_limits(places), log_limits(heights), left=62, height=280)
+    numbers = {math.log10(at): name for at, name in (names or {}).items()}
+    plot.axis_x(x, grid=True, numbers=numbers or log_numbers(plot.x, places))
+    plot.axis_y(y, grid=True, numbers=log_numbers(plot.y))
     for curve in curves:
         colour = model_class(curve.place)
         at = np.log10([across for across, *_ in curve.points])
         height = np.log10([value for _, value, *_ in curve.points])
         if len(curve.points) > 1:
             plot.curve(at, height, f"line {colour} {dash_class(curve.place)}")
-        for point in curve.points:
-            across, _, low, high = point
+        for across, _, low, high in curve.points:
             if low is not None and high is not None and low > 0:
                 plot.upright(math.log10(across), f"interval {colour}", math.log10(low), math.log10(high))
         for a, b in zip(at.tolist(), height.tolist(), strict=True):
-            drawn = shape(curve.place, plot.across(a), plot.down(b), 4.2)
-            plot.add("path", d=drawn, class_=f"mark {colour}")
+            plot.mark(curve.place, a, b, f"mark {colour}", 4.2)
     return plot.svg()
-
-
-def _limits(values: Sequence[float]) -> Limits:
-    return math.log10(min(values) / ROOM), math.log10(max(values) * ROOM)
-
-
-def _axes(plot: Plot, x: str, y: str, names: Mapping[float, str]) -> None:
-    left, top, right, bottom = plot.box
-    plot.add("path", d=f"M{left:g} {bottom:g}H{right:g}", class_="axis")
-    last = -math.inf
-    for value, text in names.items():
-        at = plot.across(math.log10(value))
-        plot.add("path", d=f"M{at:.1f} {top:g}V{bottom:g}", class_="grid")
-        room = 3.6 * (len(text) + 1)
-        if at - room > last:  # what has no room for its number has its line
-            plot.add("text", str(escape(text)), x=at, y=bottom + 17, class_="tick middle")
-            last = at + room
-    for tick, text in _numbers_at(plot.y, []).items():
-        down = plot.down(math.log10(tick))
-        plot.add("path", d=f"M{left:g} {down:.1f}H{right:g}", class_="grid")
-        plot.add("text", text, x=left - 8, y=down + 4, class_="tick end")
-    plot.add("text", str(escape(x)), x=(left + right) / 2, y=plot.height - 6, class_="name middle")
-    middle = (top + bottom) / 2
-    turned = f"rotate(-90 11 {middle:g})"
-    plot.add("text", str(escape(y)), x=11, y=middle, transform=turned, class_="name middle")
-
-
-def _numbers_at(limits: Limits, points: Sequence[float]) -> dict[float, str]:
-    """Ticks: 1, 2 and 5 times powers of ten; the powers alone where these are many, `points` where few."""
-    found = _round_numbers(limits, (1, 2, 5))
-    if len(found) > MOST_TICKS:
-        found = _round_numbers(limits, (1,))
-    elif len(found) < 2 and points:
-        found = sorted(set(points))[:MOST_TICKS]
-    return {value: _short(value) for value in found}
-
-
-def _round_numbers(limits: Limits, steps: Sequence[int]) -> list[float]:
-    low, high = limits
-    powers = range(math.floor(low), math.ceil(high) + 1)
-    values = [step * 10.0**power for power in powers for step in steps]
-    return [value for value in values if low <= math.log10(value) <= high]
-
-
-def _short(value: float) -> str:
-    """A number with two digits at least, thousands apart."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from hlx.comparing import Comparison
-from hlx.report.numbers import coefficient, compared_with, interval, listed
-from hlx.report.tables import Summary, mean_of
-from hlx.study import Analysis
+from hlx.inference import Unavailable
+from hlx.report.kit.numbers import coefficient, compared_with, interval, listed
+from hlx.report.pages.study_similarity import mean_of
+from hlx.study import Analysis, ModelAnalysis
+from hlx.study.analysis import Test
 from hlx.wording import counted, stimuli_counted
 
 FEW = 4
@@ -19,72 +21,65 @@ FEW = 4
 EMPTY = np.zeros(0)
 
 
-def findings(analysis: Analysis, summary: Summary, comparisons: Mapping[str, Comparison]) -> list[str]:
+def findings(analysis: Analysis, comparisons: Mapping[str, Comparison]) -> list[str]:
     """Short paragraphs, in the order of the study's questions; the first says where people are simulated.
 
     "Significant" is said of what stays below alpha after Bonferroni's correction; what is not significant is
     never called absent.
     """
-    names = [model.name for model in analysis.study.models]
     paragraphs = (
-        _simulated(summary),
-        [*_similarity(names, summary), *_chance(names, summary)],
-        _beside(names, summary, comparisons),
-        [*_scores(names, summary), *_models(names, summary)],
+        _simulated(analysis),
+        [*_similarity(analysis), *_chance(analysis)],
+        _baselines(analysis, comparisons),
+        [*_scores(analysis), *_models(analysis)],
     )
     return [" ".join(sentences) for sentences in paragraphs if sentences]
 
 
-def _simulated(summary: Summary) -> list[str]:
-    if not summary.get("simulated"):
+def _simulated(analysis: Analysis) -> list[str]:
+    if not analysis.study.humans.simulated:
         return []
     said = "No people took part: the human maps are of simulated participants."
     return [f"SIMULATED. {said} Nothing below says anything about people."]
 
 
-def _similarity(names: Sequence[str], summary: Summary) -> list[str]:
-    known = [name for name in names if summary.value("models", name, "rc_mean") is not None]
-    if not known:
-        return []
-    several = len(known) > FEW
-    means = _each(known, "rc_mean", summary) if several else listed([_mean(name, summary) for name in known])
-    verdict = _verdict(known, "t-test", "significantly different from zero", summary)
-    tests = counted(int(summary.value("n_tests") or 0), "test")
+def _similarity(analysis: Analysis) -> list[str]:
+    if len(analysis.models) > FEW:
+        means = _each(analysis, lambda one: one.rc.mean)
+    else:
+        means = listed([_mean(name, one) for name, one in analysis.models.items()])
+    verdict = _verdict(analysis, "t-test", "significantly different from zero")
+    tests = counted(len(analysis.corrections), "test")
     corrected = f": {verdict} after Bonferroni's correction for {tests}" if verdict else ""
-    total = _analysed(known, summary)
     what = "the rank correlation of model maps and human maps"
-    return [f"Over {total}, mean RC, {what}, is {means}{corrected}."]
+    return [f"Over {_analysed(analysis)}, mean RC, {what}, is {means}{corrected}."]
 
 
-def _analysed(names: Sequence[str], summary: Summary) -> str:
+def _analysed(analysis: Analysis) -> str:
     """The stimuli that mean RC is over: of some of them RC may be undefined."""
-    every = int(summary.value("n_stimuli") or 0)
-    fewer = {name: int(summary.value("models", name, "n") or 0) for name in names}
-    fewer = {name: n for name, n in fewer.items() if n < every}
+    every = len(analysis.study.stimuli)
+    fewer = {name: one.rc.n for name, one in analysis.models.items() if one.rc.n < every}
     if not fewer:
         return stimuli_counted(every)
     least = f"{min(fewer.values()):,}"
-    only = f" for {listed(list(fewer))}" if len(fewer) < len(names) else ""
+    only = f" for {listed(list(fewer))}" if len(fewer) < len(analysis.models) else ""
     return f"{stimuli_counted(every)}, {'at least ' if len(fewer) > 1 else ''}{least} of them{only}"
 
 
-def _mean(name: str, summary: Summary) -> str:
-    mean = coefficient(summary.value("models", name, "rc_mean"))
-    ends = summary.get("models", name, "rc_ci")
-    return f"{mean} for {name}" + (f" (95% interval {interval(ends)})" if ends else "")
+def _mean(name: str, one: ModelAnalysis) -> str:
+    ends = "" if one.rc_interval is None else f" (95% interval {interval(one.rc_interval)})"
+    return f"{coefficient(one.rc.mean)} for {name}{ends}"
 
 
-def _chance(names: Sequence[str], summary: Summary) -> list[str]:
-    nulls = _each(names, "permutation_null_mean", summary)
-    if not nulls:
-        return []
-    verdict = _verdict(names, "permutation test", "significantly higher", summary)
+def _chance(analysis: Analysis) -> list[str]:
+    nulls = _each(analysis, lambda one: one.permutation.null_mean)
+    verdict = _verdict(analysis, "permutation test", "significantly higher")
     true = f"; the true pairing is {verdict}" if verdict else ""
     return [f"In random pairings of model maps and human maps it is {nulls}{true}."]
 
 
-def _beside(names: Sequence[str], summary: Summary, comparisons: Mapping[str, Comparison]) -> list[str]:
-    known = [name for name in names if name in comparisons and "RC" in comparisons[name].measures]
+def _baselines(analysis: Analysis, comparisons: Mapping[str, Comparison]) -> list[str]:
+    known = [name for name in analysis.models if name in comparisons and "RC" in comparisons[name].measures]
     if not known:
         return []
     one, said = comparisons[known[0]], []
@@ -93,8 +88,9 @@ def _beside(names: Sequence[str], summary: Summary, comparisons: Mapping[str, Co
         "centre": "a Gaussian in the centre of every image",
         "other people": "the mean human map of all other stimuli",
     }
+    means = {name: analysis.models[name].rc.mean for name in known}
     reached = [
-        f"{what} reaches {coefficient(value)} ({_ranked(value, known, summary)})"
+        f"{what} reaches {coefficient(value)} ({_ranked(value, means)})"
         for key, what in whats.items()
         if (value := baselines.get(key)) is not None
     ]
@@ -111,9 +107,8 @@ def _beside(names: Sequence[str], summary: Summary, comparisons: Mapping[str, Co
     return said
 
 
-def _ranked(value: float, names: Sequence[str], summary: Summary) -> str:
+def _ranked(value: float, means: Mapping[str, float]) -> str:
     """Where a baseline stands among the models' means; no test was made of it, and none is claimed."""
-    means = {name: mean for name in names if (mean := summary.value("models", name, "rc_mean")) is not None}
     below = [name for name, mean in means.items() if mean < value]
     above = [name for name in means if name not in below]
     if not below or not above:
@@ -124,25 +119,25 @@ def _ranked(value: float, names: Sequence[str], summary: Summary) -> str:
     return f"more than {listed(below)}, less than {listed(above)}"
 
 
-def _scores(names: Sequence[str], summary: Summary) -> list[str]:
-    rhos = _each(names, "rho", summary)
+def _scores(analysis: Analysis) -> list[str]:
+    rhos = _each(analysis, lambda one: None if one.rho is None else one.rho.coefficient)
     if not rhos:
         return ["Whether RC goes with the models' scores of the stimuli is open: these are not known."]
-    verdict = _verdict(names, "correlation with f", "significant", summary)
+    verdict = _verdict(analysis, "correlation with f", "significant")
     found = f", {verdict} after correction" if verdict else ""
     said = [f"RC and the normalised score of a stimulus correlate with rho = {rhos}{found}."]
-    unclear = [name for name in names if _is_significant(name, "correlation with f", summary) is False]
+    unclear = [name for name, so in _significant(analysis, "correlation with f").items() if not so]
     if unclear:
-        said.append(f"This is no evidence of no relation{_bounds(unclear, summary)}.")
+        said.append(f"This is no evidence of no relation{_bounds(analysis, unclear)}.")
     return said
 
 
-def _bounds(names: Sequence[str], summary: Summary) -> str:
+def _bounds(analysis: Analysis, names: Sequence[str]) -> str:
     """What the data show |rho| to be below, where they show anything; rounded up, not to claim more."""
     bounds = {
-        name: math.ceil(100 * bound) / 100
+        name: math.ceil(100 * test.smallest_bound) / 100
         for name in names
-        if (bound := summary.value("models", name, "rho_equivalence", "smallest_bound")) is not None
+        if (test := analysis.models[name].equivalence) is not None
     }
     if not bounds:
         return ""
@@ -153,39 +148,40 @@ def _bounds(names: Sequence[str], summary: Summary) -> str:
     return f": the data only show |rho| to be below {below}"
 
 
-def _models(names: Sequence[str], summary: Summary) -> list[str]:
+def _models(analysis: Analysis) -> list[str]:
+    over, names = analysis.over_models, list(analysis.models)
     if len(names) < 2:
         return []
     said = []
-    p = summary.value("anova", "p")
-    if p is not None:
-        so = summary.get("corrections", "ANOVA over models", "significant", "bonferroni")
-        paired = summary.value("rm_anova", "p_gg")
+    test = analysis.corrected("ANOVA over models")
+    if test is not None:
+        so, repeated = test.bonferroni.significant, over.rm_anova
+        paired = None if isinstance(repeated, Unavailable) else repeated.p_gg
         beside = "" if paired is None else f"; with stimuli as repeated measures {compared_with(paired)}"
         said.append(
             f"Mean RC {'differs' if so else 'does not differ'} significantly between models after correction "
-            f"(analysis of variance, uncorrected {compared_with(p)}{beside})."
+            f"(analysis of variance, uncorrected {compared_with(test.p)}{beside})."
         )
-    found = summary.get("accuracy_vs_rc", "pooled", "spearman")
-    if found is None:
+    if isinstance(over.accuracy_vs_rc, Unavailable):
         return [*said, "Two models are too few to relate it to their accuracy."] if len(names) == 2 else said
-    p = found["p"] if found["p_exact"] is None else found["p_exact"]
-    rho = f"rho = {coefficient(found['coefficient'])} ({compared_with(p)}, uncorrected)"
+    found = over.accuracy_vs_rc.pooled.spearman
+    p = found.p if found.p_exact is None else found.p_exact
+    rho = f"rho = {coefficient(found.coefficient)} ({compared_with(p)}, uncorrected)"
     return [*said, f"Over {len(names)} models, mean RC and pooled accuracy correlate with {rho}."]
 
 
-def _is_significant(name: str, test: str, summary: Summary) -> bool | None:
-    """Whether a test of a model stays below alpha after Bonferroni's correction; None where none was made."""
-    found = summary.get("corrections", f"{name}: {test}", "significant", "bonferroni")
-    return found if isinstance(found, bool) else None
+def _significant(analysis: Analysis, test: Test) -> dict[str, bool]:
+    """Whether a test of each model stays below alpha after Bonferroni's correction, where one was made."""
+    made = {name: analysis.corrected(test, name) for name in analysis.models}
+    return {name: one.bonferroni.significant for name, one in made.items() if one is not None}
 
 
-def _verdict(names: Sequence[str], test: str, what: str, summary: Summary) -> str:
+def _verdict(analysis: Analysis, test: Test, what: str) -> str:
     """For which models a test is significant, "" where none was made."""
-    made = {name: _is_significant(name, test, summary) for name in names}
+    made = _significant(analysis, test)
     yes = [name for name, so in made.items() if so]
-    no = [name for name, so in made.items() if so is False]
-    total = len(yes) + len(no)
+    no = [name for name, so in made.items() if not so]
+    total = len(made)
     if total == 0:
         return ""
     if total == 1:
@@ -197,9 +193,9 @@ def _verdict(names: Sequence[str], test: str, what: str, summary: Summary) -> st
     return f"{what} for {listed(yes)}, not for {listed(no)}"
 
 
-def _each(names: Sequence[str], key: str, summary: Summary) -> str:
+def _each(analysis: Analysis, number: Callable[[ModelAnalysis], float | None]) -> str:
     """A number of every model that has it, "" where none has."""
-    known = {name: summary.value("models", name, key) for name in names}
+    known = {name: number(one) for name, one in analysis.models.items()}
     return _numbers({name: value for name, value in known.items() if value is not None})
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 
+from hlx.inference import Interval
 from hlx.text_tables import WIDTH, text_table
 
 INDENT = "  "
@@ -26,7 +28,7 @@ def wrapped(line: str, indent: str) -> str:
 
 def number(value: float | int | None, digits: int = 3) -> str:
     """A number with so many digits after the point."""
-    return NONE if value is None else f"{value:z,.{digits}f}"
+    return NONE if value is None or not math.isfinite(value) else f"{value:z,.{digits}f}"
 
 
 def bounded(value: float | int | None, digits: int = 4) -> str:
@@ -37,12 +39,12 @@ def bounded(value: float | int | None, digits: int = 4) -> str:
 
 def percent(value: float | int | None) -> str:
     """A fraction in percent."""
-    return NONE if value is None else f"{100 * value:.1f}%"
+    return NONE if value is None or not math.isfinite(value) else f"{100 * value:.1f}%"
 
 
-def interval(ends: Sequence[float] | None, digits: int = 3) -> str:
+def interval(found: Interval | None, digits: int = 3) -> str:
     """Both ends of an interval of a number that cannot exceed 1."""
-    return NONE if ends is None else f"{bounded(ends[0], digits)} to {bounded(ends[1], digits)}"
+    return NONE if found is None else f"{bounded(found.low, digits)} to {bounded(found.high, digits)}"
 
 
 def probability(p: float | int | None) -> str:
