@@ -366,7 +366,8 @@ def test_unknown_scores_leave_the_correlation_out() -> None:
     some = replace(study.models[1], maps=replace(study.models[1].maps, f=half))
     analysis = analyze(replace(study, models=(blind, some)), shuffles=100)
     first, second = analysis.models["first"], analysis.models["second"]
-    assert first.rho is first.equivalence is first.scores is None
+    assert (first.rho.coefficient, first.rho.n, first.equivalence) == (None, 0, None)
+    assert (first.scores.deviation, first.scores.accuracy_pooled, first.scores.accuracy) == (None, None, {})
     assert second.rho.n == 10
     assert len(analysis.corrections) == 6 and np.isnan(second.by_stimulus.normalised_f).all()
     assert [row["f"] is None for row in analysis.rows()[:2]] == [True, False]

@@ -149,7 +149,7 @@ def study_text(analysis: Analysis) -> str:
     lines = ["", "Do the maps agree with where the SIMULATED participants clicked? (RC: rank correlation)"]
     for name, one in analysis.models.items():
         p = one.permutation.p_corrected
-        known = None if one.scores is None else one.scores.accuracy_pooled
+        known = one.scores.accuracy_pooled
         accuracy = "" if known is None else f"; accuracy {known:.1%}"
         lines.append(
             f"{name:<{longest}}  mean RC {one.rc.mean:.3f} +- {one.rc.sem:.3f}, with people's maps shuffled "

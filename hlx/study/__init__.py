@@ -1,8 +1,8 @@
 """Studies: stimuli with human maps and the maps of models, and the questions asked of them.
 
 ``layout`` says which file of a folder is what; ``scores``, ``stimulus_images`` and ``reading`` make a
-``study`` of them. ``questions`` asks the reference study's questions, whose results are an ``analysis``, and ``text``
-prints it.
+``study`` of them. ``questions`` asks the reference study's questions, whose results are an ``analysis``, and
+``text`` prints it.
 """
 
 from hlx.study.analysis import Analysis, ModelAnalysis

@@ -53,12 +53,12 @@ class StimulusValues:
 
 @dataclass(frozen=True)
 class BenchmarkScores:
-    """A model on its benchmark.
+    """A model on its benchmark, in whose place stand the study's own stimuli if there is none.
 
     Attributes
     ----------
     items
-        How many were scored.
+        How many were scored; 0, and nothing else defined, where no scores are known.
     own_stimuli
         Whether the study's own stimuli stand in for a benchmark.
     deviation
@@ -69,7 +69,7 @@ class BenchmarkScores:
 
     items: int
     own_stimuli: bool
-    deviation: float
+    deviation: float | None
     accuracy_pooled: float | None
     accuracy_macro: float | None
     accuracy: Mapping[str, float | None]
@@ -102,7 +102,7 @@ class ModelAnalysis:
     emd_n, emd_mean
         Stimuli that have an earth mover's distance, and its mean in grid cells.
     rho
-        RQ2.1: Spearman's correlation of RC and f over stimuli with both; None for fewer than 3 of them.
+        RQ2.1: Spearman's correlation of RC and f over stimuli with both; of 0 for fewer than 3 of them.
         Normalising f would move no rank.
     equivalence
         Two one-sided tests of rho against a small correlation.
@@ -118,9 +118,9 @@ class ModelAnalysis:
     permutation: PairingTest
     emd_n: int
     emd_mean: float | None
-    rho: Correlation | None
+    rho: Correlation
     equivalence: Equivalence | None
-    scores: BenchmarkScores | None
+    scores: BenchmarkScores
     detectable: DetectableEffects
 
 

@@ -77,10 +77,7 @@ def study_files(folder: Path) -> StudyFiles:
         )
     stimuli = [path for path in tables if path.stem == "stimuli"]
     _only_one(stimuli, "stimuli")
-    named = [
-        *_named(r"scores_valse_(.+)", tables),
-        *_named(r"scores_(?!stimuli_|valse_)(.+)", tables),
-    ]
+    named = [*_named(r"scores_valse_(.+)", tables), *_named(r"scores_(?!stimuli_|valse_)(.+)", tables)]
     plain = [(None, path) for path in tables if path.stem == "scores"]
     return StudyFiles(
         humans=people[0],

@@ -61,6 +61,9 @@ POWER = 0.8
 FEW_STIMULI = 20
 """Below it a note asks for caution."""
 
+UNKNOWN = Correlation("spearman", 0, 0, None, None, None, None, None, None)
+"""Of RC and f, where these are of too few stimuli."""
+
 SINGLE = Unavailable("a study of one model has no differences between models")
 SAME = Unavailable("undefined, as the models do not differ on any stimulus")
 ALIKE = Unavailable("undefined, as the models differ by the same on every stimulus")
@@ -134,13 +137,13 @@ def analyze(
             emd_n=len(known_emd),
             emd_mean=float(known_emd.mean()) if len(known_emd) else None,
             rho=rho,
-            equivalence=None if rho is None else correlation_equivalence(rho.coefficient, rho.n, alpha=alpha),
+            equivalence=correlation_equivalence(rho.coefficient, rho.n, alpha=alpha) if rho.n else None,
             scores=scores[name],
             detectable=DetectableEffects(
                 power=POWER,
                 alpha=alpha_corrected,
                 d=detectable_d(tests[name].n, alpha_corrected, POWER),
-                rho=None if rho is None else detectable_rho(rho.n, alpha_corrected, POWER),
+                rho=detectable_rho(rho.n, alpha_corrected, POWER) if rho.n else None,
             ),
         )
     notes = (*study.notes, *_undefined(study, matrices, models), *_limits(study, shuffles, alpha_corrected))
@@ -187,22 +190,20 @@ def _pairing(
     return pairing_test(matrix[np.ix_(defined, defined)], shuffles=shuffles, seed=seed, threads=threads)
 
 
-def _with_f(values: StimulusValues, seed: int) -> Correlation | None:
+def _with_f(values: StimulusValues, seed: int) -> Correlation:
     both = ~np.isnan(values.rc) & ~np.isnan(values.f)
-    return spearman(values.rc, values.f, seed=seed) if both.sum() >= FEWEST_STIMULI else None
+    return spearman(values.rc, values.f, seed=seed) if both.sum() >= FEWEST_STIMULI else UNKNOWN
 
 
-def _two_sided(rho: Correlation | None) -> float | None:
+def _two_sided(rho: Correlation) -> float | None:
     """The exact p where there is one, of up to 8 stimuli: Student's t, as the study has it, gives 0 for any
     perfect order."""
-    if rho is None:
-        return None
     return rho.p if rho.p_exact is None else rho.p_exact
 
 
-def _scores(benchmark: Benchmark | None) -> BenchmarkScores | None:
+def _scores(benchmark: Benchmark | None) -> BenchmarkScores:
     if benchmark is None:
-        return None
+        return BenchmarkScores(0, False, None, None, None, {})
     accuracies = benchmark.accuracies
     return BenchmarkScores(
         items=len(benchmark.f),
@@ -274,13 +275,10 @@ def _pairwise(
 
 
 def _accuracy_against_rc(
-    rc: Sequence[float], scores: Sequence[BenchmarkScores | None], seed: int
+    rc: Sequence[float], scores: Sequence[BenchmarkScores], seed: int
 ) -> AccuracyCorrelations | Unavailable:
     found = []
-    for shares in (
-        [None if one is None else one.accuracy_pooled for one in scores],
-        [None if one is None else one.accuracy_macro for one in scores],
-    ):
+    for shares in ([one.accuracy_pooled for one in scores], [one.accuracy_macro for one in scores]):
         result = correlation_over_models(np.array(rc), np.array(shares, dtype=np.float64), seed=seed)
         if isinstance(result, Unavailable):
             return result
@@ -320,9 +318,7 @@ def _limits(study: Study, shuffles: int, alpha_corrected: float) -> Iterator[str
 
 
 def _undefined(
-    study: Study,
-    matrices: Mapping[str, Float64[np.ndarray, "n n"]],
-    models: Mapping[str, ModelAnalysis],
+    study: Study, matrices: Mapping[str, Float64[np.ndarray, "n n"]], models: Mapping[str, ModelAnalysis]
 ) -> Iterator[str]:
     """Which maps are constant, and what is not defined for them."""
 
@@ -344,5 +340,5 @@ def _undefined(
                 f"{name}: mean EMD is of {stimuli_counted(own.emd_n)}, mean RC of {own.rc.n:,}; constant "
                 "maps have an EMD unless they are zero"
             )
-        if own.scores is not None and own.scores.deviation == 0:
+        if own.scores.deviation == 0:
             yield f"{name}: all scores of the benchmark are equal, so f cannot be normalised by them"

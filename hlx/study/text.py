@@ -37,11 +37,11 @@ def analysis_text(analysis: Analysis) -> str:
             analysis,
             "RQ2.1  Does RC go with the normalised score f of the stimuli? (Spearman)",
             {
-                "n": lambda one: number(0 if one.rho is None else one.rho.n, 0),
-                "rho": lambda one: bounded(None if one.rho is None else one.rho.coefficient),
-                "p": lambda one: probability(None if one.rho is None else one.rho.p),
-                "score sd": lambda one: number(None if one.scores is None else one.scores.deviation, 4),
-                "of items": lambda one: number(0 if one.scores is None else one.scores.items, 0),
+                "n": lambda one: number(one.rho.n, 0),
+                "rho": lambda one: bounded(one.rho.coefficient),
+                "p": lambda one: probability(one.rho.p),
+                "score sd": lambda one: number(one.scores.deviation, 4),
+                "of items": lambda one: number(one.scores.items, 0),
             },
         ),
         _accuracies(analysis),
@@ -97,15 +97,10 @@ def _similarity(analysis: Analysis) -> str:
 
 def _accuracies(analysis: Analysis) -> str:
     scores = {name: one.scores for name, one in analysis.models.items()}
-    known = [one for one in scores.values() if one is not None]
-    phenomena = list(dict.fromkeys(name for one in known for name in one.accuracy))
+    phenomena = list(dict.fromkeys(name for one in scores.values() for name in one.accuracy))
     cells = [["model", "mean RC", "accuracy", "macro", *phenomena]]
     for name, one in scores.items():
-        shares = (
-            [None] * (2 + len(phenomena))
-            if one is None
-            else [one.accuracy_pooled, one.accuracy_macro, *map(one.accuracy.get, phenomena)]
-        )
+        shares = [one.accuracy_pooled, one.accuracy_macro, *map(one.accuracy.get, phenomena)]
         cells.append([name, bounded(analysis.models[name].rc.mean), *map(percent, shares)])
     anova = analysis.over_models.anova
     said = (
@@ -162,7 +157,7 @@ def _corrections(analysis: Analysis) -> str:
 
 def _is_exact(analysis: Analysis) -> bool:
     """Whether there are exact p of correlations, as of few stimuli."""
-    return any(one.rho is not None and one.rho.p_exact is not None for one in analysis.models.values())
+    return any(one.rho.p_exact is not None for one in analysis.models.values())
 
 
 def _reviewed_similarity(analysis: Analysis) -> str:
@@ -184,9 +179,9 @@ def _reviewed_similarity(analysis: Analysis) -> str:
 def _reviewed_scores(analysis: Analysis) -> str:
     exact = _is_exact(analysis)
     columns: dict[str, Callable[[ModelAnalysis], str]] = {
-        "95% interval": lambda one: interval(None if one.rho is None else one.rho.bca),
-        "p one-sided": lambda one: probability(None if one.rho is None else one.rho.p_greater),
-        "exact p": lambda one: probability(None if one.rho is None else one.rho.p_exact),
+        "95% interval": lambda one: interval(one.rho.bca),
+        "p one-sided": lambda one: probability(one.rho.p_greater),
+        "exact p": lambda one: probability(one.rho.p_exact),
         "equivalence p": lambda one: probability(_p(one.equivalence)),
         "shown below": lambda one: bounded(
             None if one.equivalence is None else one.equivalence.smallest_bound, 3

@@ -120,7 +120,7 @@ def _ranked(value: float, means: Mapping[str, float]) -> str:
 
 
 def _scores(analysis: Analysis) -> list[str]:
-    rhos = _each(analysis, lambda one: None if one.rho is None else one.rho.coefficient)
+    rhos = _each(analysis, lambda one: one.rho.coefficient)
     if not rhos:
         return ["Whether RC goes with the models' scores of the stimuli is open: these are not known."]
     verdict = _verdict(analysis, "correlation with f", "significant")

@@ -135,7 +135,7 @@ def corrections_section(analysis: Analysis) -> Section:
         f"Significant: the corrected p is below {alpha}. Permutation tests are one-sided, with p = "
         "(b+1)/(n+1); t-tests and correlations are two-sided."
     )
-    if any(one.rho is not None and one.rho.p_exact is not None for one in analysis.models.values()):
+    if any(one.rho.p_exact is not None for one in analysis.models.values()):
         said += " Correlations of few stimuli have an exact p, from all pairings of RC and score."
     share = f"{alpha} / {len(tests)} = {level(analysis.alpha_corrected)}"
     lead = paragraph(

@@ -14,15 +14,7 @@ from hlx.inference import (
     Unavailable,
     WaldTest,
 )
-from hlx.report.kit.numbers import (
-    MINUS,
-    UNDEFINED,
-    coefficient,
-    level,
-    number,
-    probability,
-    whole,
-)
+from hlx.report.kit.numbers import MINUS, UNDEFINED, coefficient, level, number, probability, whole
 from hlx.report.kit.sections import Part, Section, heading, paragraph, table_part
 from hlx.report.kit.tables import (
     ENDS,
@@ -72,26 +64,16 @@ SIMILARITY: tuple[Column[ModelAnalysis], ...] = (
         "z", "standard deviations above the mean random pairing", lambda one: one.permutation.z, TWO_DIGITS
     ),
 )
-N_SCORES: Column[ModelAnalysis] = Column(
-    "n", "stimuli with an RC and a score", lambda one: 0 if one.rho is None else one.rho.n, whole
-)
+N_SCORES: Column[ModelAnalysis] = Column("n", "stimuli with an RC and a score", lambda one: one.rho.n, whole)
 EXACT: Column[ModelAnalysis] = Column(
-    "exact p",
-    "two-sided, from all pairings of RC and score",
-    lambda one: None if one.rho is None else one.rho.p_exact,
-    probability,
+    "exact p", "two-sided, from all pairings of RC and score", lambda one: one.rho.p_exact, probability
 )
 SCORES: tuple[Column[ModelAnalysis], ...] = (
     N_SCORES,
-    Column("rho", "", lambda one: None if one.rho is None else one.rho.coefficient, FOUR),
-    Column("BCa", f"95%: {BCA}", lambda one: None if one.rho is None else one.rho.bca, ENDS),
-    Column("Fisher", "95%, from Fisher's z", lambda one: None if one.rho is None else one.rho.fisher, ENDS),
-    Column(
-        "p, one-sided",
-        "that rho is above zero",
-        lambda one: None if one.rho is None else one.rho.p_greater,
-        probability,
-    ),
+    Column("rho", "", lambda one: one.rho.coefficient, FOUR),
+    Column("BCa", f"95%: {BCA}", lambda one: one.rho.bca, ENDS),
+    Column("Fisher", "95%, from Fisher's z", lambda one: one.rho.fisher, ENDS),
+    Column("p, one-sided", "that rho is above zero", lambda one: one.rho.p_greater, probability),
     EXACT,
     Column(
         "p",
@@ -112,7 +94,7 @@ POWER: tuple[Column[ModelAnalysis], ...] = (
     Column("d", "Cohen's d_z, of this study", lambda one: one.rc.cohen_d, TWO_DIGITS),
     N_SCORES,
     Column("smallest |rho|", "that is found", lambda one: one.detectable.rho, coefficient),
-    Column("rho", "of this study", lambda one: None if one.rho is None else one.rho.coefficient, coefficient),
+    Column("rho", "of this study", lambda one: one.rho.coefficient, coefficient),
 )
 WALD: tuple[Column[WaldTest], ...] = (
     Column(CHI, "", lambda one: one.chi2),
@@ -204,7 +186,7 @@ def review_section(analysis: Analysis) -> Section:
 
 def _scores(models: Mapping[str, ModelAnalysis]) -> list[Part]:
     title = heading("RQ2.1: RC and score")
-    rhos = [one.rho for one in models.values() if one.rho is not None and one.rho.coefficient is not None]
+    rhos = [one.rho for one in models.values() if one.rho.coefficient is not None]
     if not rhos:
         return [title, paragraph("Not computed: scores of the stimuli are unknown, too few, or all equal.")]
     tests = [one.equivalence for one in models.values() if one.equivalence is not None]
@@ -328,7 +310,8 @@ def _mixed_model(over: OverModels) -> list[Part]:
         return [title, *reasons] if reasons else []
     said = paragraph(
         f"RC ~ {' + '.join([*fit.references, '(1 | stimulus)'])}, fitted to "
-        f"{counted(fit.observations, 'RC')} of {stimuli_counted(fit.n)}: each stimulus has a level of its own, which all models share.",
+        f"{counted(fit.observations, 'RC')} of {stimuli_counted(fit.n)}: each stimulus has a level "
+        "of its own, which all models share.",
         f"Of the variance that is left, stimuli make up {coefficient(fit.icc)} (intraclass correlation, ICC)."
         if fit.converged and coefficient(fit.icc) != UNDEFINED
         else "",

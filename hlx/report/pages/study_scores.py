@@ -30,18 +30,15 @@ POINTS = 200
 """Of a density's curve."""
 
 RHOS: tuple[Column[ModelAnalysis], ...] = (
-    Column("n", "stimuli with an RC and a score", lambda one: 0 if one.rho is None else one.rho.n, whole),
+    Column("n", "stimuli with an RC and a score", lambda one: one.rho.n, whole),
     Column(
-        "rho",
-        "Spearman's rank correlation of RC and normalised score",
-        lambda one: None if one.rho is None else one.rho.coefficient,
-        FOUR,
+        "rho", "Spearman's rank correlation of RC and normalised score", lambda one: one.rho.coefficient, FOUR
     ),
-    Column("p", "two-sided", lambda one: None if one.rho is None else one.rho.p, probability),
+    Column("p", "two-sided", lambda one: one.rho.p, probability),
     Column(
         "sd of f",
         "standard deviation (ddof 0) of f on the benchmark, which normalises",
-        lambda one: None if one.scores is None else one.scores.deviation,
+        lambda one: one.scores.deviation,
         to_digits(number, 4),
     ),
 )
@@ -61,7 +58,7 @@ def score_section(analysis: Analysis) -> Section:
                     Point(rc, score, kinds.index(kind) if kind is not None else 0, stimulus, anchor(k))
                 )
         if points:
-            rho = None if own.rho is None else own.rho.coefficient
+            rho = own.rho.coefficient
             figures.append(Figure(score_scatter(name, place, points, rho), name, place=place))
     said = "Rank correlation of RC and normalised score over stimuli."
     parts = [
@@ -92,7 +89,7 @@ def accuracy_section(analysis: Analysis) -> Section:
         ),
         table_part(_accuracies(analysis)),
     ]
-    scores = {name: one.scores for name, one in analysis.models.items() if one.scores is not None}
+    scores = {name: one.scores for name, one in analysis.models.items()}
     pooled = {name: one.accuracy_pooled for name, one in scores.items()}
     macro = {name: one.accuracy_macro for name, one in scores.items()}
     drawn = []
@@ -130,22 +127,11 @@ def _densities(analysis: Analysis) -> list[Figure]:
 
 
 def _accuracies(analysis: Analysis) -> Table:
-    every = [one.scores for one in analysis.models.values() if one.scores is not None]
-    kinds = sorted({kind for one in every for kind in one.accuracy})
+    kinds = sorted({kind for one in analysis.models.values() for kind in one.scores.accuracy})
     columns: list[Column[ModelAnalysis]] = [
         Column("mean RC", "", lambda one: one.rc.mean, FOUR),
-        Column(
-            "pooled",
-            "share of all items",
-            lambda one: None if one.scores is None else one.scores.accuracy_pooled,
-            percent,
-        ),
-        Column(
-            "macro",
-            "mean over phenomena",
-            lambda one: None if one.scores is None else one.scores.accuracy_macro,
-            percent,
-        ),
+        Column("pooled", "share of all items", lambda one: one.scores.accuracy_pooled, percent),
+        Column("macro", "mean over phenomena", lambda one: one.scores.accuracy_macro, percent),
         *map(_accuracy_of, kinds),
     ]
     return table_of(
@@ -158,9 +144,7 @@ def _accuracies(analysis: Analysis) -> Table:
 
 
 def _accuracy_of(kind: str) -> Column[ModelAnalysis]:
-    return Column(
-        kind, "", lambda one: None if one.scores is None else one.scores.accuracy.get(kind), percent
-    )
+    return Column(kind, "", lambda one: one.scores.accuracy.get(kind), percent)
 
 
 @dataclass(frozen=True)

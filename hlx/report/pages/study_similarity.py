@@ -11,16 +11,7 @@ from markupsafe import Markup, escape
 from hlx.comparing import Comparison
 from hlx.report.kit.colours import model_class
 from hlx.report.kit.numbers import coefficient, number, probability, share_of_shuffles, whole
-from hlx.report.kit.sections import (
-    Figure,
-    Part,
-    Section,
-    figures_part,
-    heading,
-    line,
-    paragraph,
-    table_part,
-)
+from hlx.report.kit.sections import Figure, Part, Section, figures_part, heading, line, paragraph, table_part
 from hlx.report.kit.svg import Limits, Plot, around
 from hlx.report.kit.tables import (
     ENDS,

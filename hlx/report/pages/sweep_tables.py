@@ -92,10 +92,7 @@ def error_table(sweep: Sweep) -> Table:
         Column("Estimator", "", _estimator, left=True),
         Column("budget", "", lambda errors: errors[0].budget, whole, left=True),
         Column(
-            "evaluations",
-            "distinct coalitions, on average",
-            mean(lambda error: error.evaluations),
-            whole,
+            "evaluations", "distinct coalitions, on average", mean(lambda error: error.evaluations), whole
         ),
         Column(
             "squared error",
