@@ -19,6 +19,7 @@ import numpy as np
 from _environment import ROOT, write_results
 from scipy import stats
 
+from hlx.alignment.analysis import Study, analyze, read_study
 from hlx.comparing import compare, summary
 from hlx.map_tables import read_map_table
 from hlx.records import read_records
@@ -30,7 +31,6 @@ from hlx.similarity import (
     rank_correlation,
     rank_correlation_matrix,
 )
-from hlx.study import Study, analyze, read_study
 
 STUDY = ROOT.parent / "shared" / "thesis"
 CANVAS, CAP = 400, 255

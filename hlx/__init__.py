@@ -25,7 +25,7 @@ _HOMES = {
     "RememberingGame": "hlx.evaluations",
     "Stimulus": "hlx.stimuli",
     "TabulatedGame": "hlx.games",
-    "analyze": "hlx.study",
+    "analyze": "hlx.alignment.analysis",
     "build_human_maps": "hlx.humans",
     "compare": "hlx.comparing",
     "estimate": "hlx.estimating",
@@ -40,7 +40,7 @@ _HOMES = {
     "read_model_maps": "hlx.model_maps",
     "read_responses": "hlx.humans",
     "read_stimuli": "hlx.stimuli",
-    "read_study": "hlx.study",
+    "read_study": "hlx.alignment.analysis",
     "save": "hlx.store",
     "shapley_from_table": "hlx.games",
     "write_human_maps": "hlx.humans",
@@ -62,6 +62,7 @@ __all__ = [
     "Stimulus",
     "TabulatedGame",
     "__version__",
+    "alignment",
     "analyze",
     "bench",
     "build_human_maps",
@@ -85,13 +86,13 @@ __all__ = [
     "save",
     "shapley_from_table",
     "similarity",
-    "study",
     "write_human_maps",
     "write_report",
 ]
 
 if TYPE_CHECKING:
-    from hlx import bench, estimators, humans, inference, similarity, study
+    from hlx import alignment, bench, estimators, humans, inference, similarity
+    from hlx.alignment.analysis import analyze, read_study
     from hlx.attribution import Attribution
     from hlx.comparing import compare
     from hlx.errors import HlxError, InputError, ModelError, NonFiniteScoreError, OutputError
@@ -107,10 +108,9 @@ if TYPE_CHECKING:
     from hlx.report import write_report
     from hlx.stimuli import Stimulus, read_stimuli
     from hlx.store import load, save
-    from hlx.study import analyze, read_study
 
 
-_PACKAGES = ("bench", "estimators", "humans", "inference", "similarity", "study")
+_PACKAGES = ("alignment", "bench", "estimators", "humans", "inference", "similarity")
 """Rooms that are used by their own name."""
 
 

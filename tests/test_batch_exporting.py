@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hlx import store
+from hlx.alignment.analysis import analyze, read_study
+from hlx.alignment.analysis.scores import stimulus_scores
 from hlx.batch.export_folder import unlike
 from hlx.batch.exporting import Choice, export
 from hlx.batch.merged import load_results
@@ -21,8 +23,6 @@ from hlx.humans import build_human_maps, simulate_responses, write_human_maps
 from hlx.map_tables import read_map_table
 from hlx.regions import Grid
 from hlx.report import make_page
-from hlx.study import analyze, read_study
-from hlx.study.scores import stimulus_scores
 from tests.batch_studies import How, additive, write_study
 
 SAMPLED = (How("odd-gp", 64, 0, 0.2), How("odd-gp", 64, 1, 0.2))

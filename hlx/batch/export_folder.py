@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hlx.alignment.analysis.layout import below, is_part
 from hlx.batch.merged import StudyResults
 from hlx.batch.study_maps import StudyMap, distinct, grouped
 from hlx.errors import InputError, OutputError
@@ -19,7 +20,6 @@ from hlx.files import filling, write_csv
 from hlx.map_tables import map_table_text
 from hlx.records import ENDINGS
 from hlx.regions import Grid
-from hlx.study.layout import below, is_part
 from hlx.wording import counted, stimuli_counted
 
 STIMULI, MAPS, MADE_BY = "stimuli.csv", "maps.csv", "made_by.json"

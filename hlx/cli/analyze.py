@@ -48,8 +48,8 @@ def analyze(
     """
     inputs = study.iterdir() if study.is_dir() else []
     check_outputs({"--csv": (table, (".csv",))}, inputs, force)
-    from hlx.study import analysis_text, read_study
-    from hlx.study import analyze as analyzed
+    from hlx.alignment.analysis import analysis_text, read_study
+    from hlx.alignment.analysis import analyze as analyzed
 
     found = analyzed(
         read_study(study, pictures=False), magnitude=magnitude, shuffles=shuffles, seed=seed, alpha=alpha

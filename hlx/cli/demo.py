@@ -19,10 +19,10 @@ from hlx.cli.terminal import colours_wanted, progress_bar
 from hlx.scenes import HELD_OUT_SEED, TRAINING_SEEDS
 
 if TYPE_CHECKING:
+    from hlx.alignment.analysis import Analysis
     from hlx.demo.exact_maps import DemoMap, Pointing
     from hlx.demo.scenes import DemoScene
     from hlx.models.load import Loaded
-    from hlx.study import Analysis
 
 MAP_COLUMNS = 34
 """Two coloured 4x4 maps of this width and the object left of them fill 80 columns."""

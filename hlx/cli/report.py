@@ -51,9 +51,9 @@ def report(
     """
     inputs = study.iterdir() if study.is_dir() else []
     check_outputs({"--out": (out, (".html",))}, inputs, force)
+    from hlx.alignment.analysis import analyze, read_study
+    from hlx.alignment.analysis.formats import wrapped
     from hlx.report import write_report
-    from hlx.study import analyze, read_study
-    from hlx.study.formats import wrapped
 
     found = analyze(
         read_study(study, images=images), magnitude=magnitude, shuffles=shuffles, seed=seed, alpha=alpha

@@ -111,9 +111,9 @@ def report(file: Path, out: Path | None, common: str, title: str | None, force: 
     where = _common(common)
     if out is not None:
         check_outputs({"--out": (out, (".html",))}, [file], force)
+    from hlx.alignment.analysis.formats import wrapped
     from hlx.batch.sweep import compare
     from hlx.report.pages.sweep_page import write_sweep_page
-    from hlx.study.formats import wrapped
 
     with _results(file) as results:
         page = results.path.parent / "sweep.html" if out is None else out

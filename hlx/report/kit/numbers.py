@@ -1,4 +1,4 @@
-"""Numbers as a page prints them: with the digits and thresholds of the terminal's (`hlx.study.formats`)."""
+"""Numbers as a page prints them: with the digits and thresholds of `hlx.alignment.analysis.formats`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from hlx.study import formats
+from hlx.alignment.analysis import formats
 
 MINUS = "\N{MINUS SIGN}"
 UNDEFINED = "\N{EN DASH}"

@@ -12,9 +12,9 @@ from jaxtyping import UInt8
 from markupsafe import Markup
 from PIL import Image
 
+from hlx.alignment.analysis.stimulus_images import LONG_SIDE, thumbnail
 from hlx.images import content_hash
 from hlx.report.kit.svg import element
-from hlx.study.stimulus_images import LONG_SIDE, thumbnail
 
 SIDES = (LONG_SIDE, 192, 128, 96, 64)
 """Pixels that images may have on their long side; the first at which all images fit is taken."""

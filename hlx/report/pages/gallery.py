@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 from markupsafe import Markup
 
+from hlx.alignment.analysis import Analysis
 from hlx.plot.names import region_name
 from hlx.plot.overlay import MAX_NUMBERED
 from hlx.regions import Grid
@@ -16,7 +17,6 @@ from hlx.report.kit.colours import LEVELS, WHITE_FROM, level_class
 from hlx.report.kit.numbers import coefficient, number
 from hlx.report.kit.svg import element
 from hlx.report.kit.thumbnails import Thumbnails
-from hlx.study import Analysis
 
 SIDE = 160.0
 """Of a map's drawing, in units of its own."""

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from hlx.alignment.analysis import Analysis, ModelAnalysis
+from hlx.alignment.analysis.analysis import Test
 from hlx.comparing import Comparison
 from hlx.inference import Unavailable
 from hlx.report.kit.numbers import coefficient, compared_with, interval, listed
 from hlx.report.pages.study_similarity import mean_of
-from hlx.study import Analysis, ModelAnalysis
-from hlx.study.analysis import Test
 from hlx.wording import counted, stimuli_counted
 
 FEW = 4

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from hlx.alignment.analysis import Analysis, Study
+from hlx.alignment.analysis.analysis import CorrectedTest, Correction
 from hlx.report.kit.numbers import UNDEFINED, level, listed, probability
 from hlx.report.kit.sections import Part, Section, paragraph, table_part
 from hlx.report.kit.tables import Cell, Column, Table, model_cell, table_of, text
-from hlx.study import Analysis, Study
-from hlx.study.analysis import CorrectedTest, Correction
 from hlx.wording import counted, stimuli_counted
 
 MAGNITUDES = {

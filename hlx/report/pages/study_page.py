@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
+from hlx.alignment.analysis import Analysis
 from hlx.comparing import Comparison, compare
 from hlx.files import check_output, write_bytes
 from hlx.report.kit import shell
@@ -19,7 +20,6 @@ from hlx.report.pages.study_overview import corrections_section, study_section
 from hlx.report.pages.study_review import review_section
 from hlx.report.pages.study_scores import accuracy_section, score_section
 from hlx.report.pages.study_similarity import baselines_section, similarity_section
-from hlx.study import Analysis
 from hlx.wording import counted, stimuli_counted
 
 PACKAGES = ("hlx", "numpy", "scipy", "POT")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from hlx.alignment.analysis import Analysis, ModelAnalysis
+from hlx.alignment.analysis.analysis import ModelDifference, OverModels
 from hlx.inference import (
     SMALL_D,
     Coefficient,
@@ -28,8 +30,6 @@ from hlx.report.kit.tables import (
     text,
     to_digits,
 )
-from hlx.study import Analysis, ModelAnalysis
-from hlx.study.analysis import ModelDifference, OverModels
 from hlx.wording import counted, stimuli_counted
 
 BCA = "bootstrap, bias-corrected and accelerated"

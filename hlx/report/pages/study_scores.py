@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 from markupsafe import Markup
 
+from hlx.alignment.analysis import Analysis, ModelAnalysis
 from hlx.report.kit.colours import dash_class, model_class
 from hlx.report.kit.numbers import coefficient, number, percent, probability, whole
 from hlx.report.kit.sections import (
@@ -24,7 +25,6 @@ from hlx.report.kit.sections import (
 from hlx.report.kit.svg import Plot, around, element, shape
 from hlx.report.kit.tables import FOUR, Column, Table, model_rows, table_of, to_digits
 from hlx.report.pages.gallery import anchor
-from hlx.study import Analysis, ModelAnalysis
 
 POINTS = 200
 """Of a density's curve."""

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 from markupsafe import Markup, escape
 
+from hlx.alignment.analysis import Analysis, ModelAnalysis
 from hlx.comparing import Comparison
 from hlx.report.kit.colours import model_class
 from hlx.report.kit.numbers import coefficient, number, probability, share_of_shuffles, whole
@@ -27,7 +28,6 @@ from hlx.report.kit.tables import (
     to_digits,
 )
 from hlx.similarity import MEASURES
-from hlx.study import Analysis, ModelAnalysis
 
 BASELINES = ("uniform", "centre", "other people")
 

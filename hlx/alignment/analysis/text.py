@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from hlx.inference import Correlation, Equivalence, Unavailable
-from hlx.study.analysis import Analysis, CorrectedTest, Correction, ModelAnalysis, ModelDifference
-from hlx.study.formats import (
+from hlx.alignment.analysis.analysis import (
+    Analysis,
+    CorrectedTest,
+    Correction,
+    ModelAnalysis,
+    ModelDifference,
+)
+from hlx.alignment.analysis.formats import (
     block,
     bounded,
     interval,
@@ -17,6 +22,7 @@ from hlx.study.formats import (
     share_of_shuffles,
     wrapped,
 )
+from hlx.inference import Correlation, Equivalence, Unavailable
 from hlx.wording import counted, stimuli_counted
 
 KINDS = {"absolute": "|phi|", "positive": "the positive part of phi", "signed": "phi"}

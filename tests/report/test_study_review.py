@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import hlx
+from hlx.alignment.analysis import Analysis
 from hlx.files import write_csv
 from hlx.inference import Unavailable
 from hlx.map_tables import map_table_text
@@ -19,8 +20,7 @@ from hlx.report.kit.sections import Section
 from hlx.report.kit.tables import Cell, Table
 from hlx.report.pages.study_overview import corrections_section
 from hlx.report.pages.study_review import review_section
-from hlx.study import Analysis
-from tests.test_report import numbers
+from tests.report.test_study_page import numbers
 
 GRID = Grid(3, 3)
 

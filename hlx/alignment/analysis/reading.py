@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from hlx.alignment.analysis.layout import StudyFiles, study_files
+from hlx.alignment.analysis.scores import own_benchmark, read_benchmarks, stimulus_scores
+from hlx.alignment.analysis.stimulus_images import stimulus_images
+from hlx.alignment.analysis.study import Benchmark, Study, StudyModel
 from hlx.errors import InputError
 from hlx.humans import HumanMaps, read_human_maps
 from hlx.inference import FEWEST_STIMULI
 from hlx.model_maps import ModelMaps, read_model_maps
 from hlx.stimuli import Stimulus, beside, read_stimuli
-from hlx.study.layout import StudyFiles, study_files
-from hlx.study.scores import own_benchmark, read_benchmarks, stimulus_scores
-from hlx.study.stimulus_images import stimulus_images
-from hlx.study.study import Benchmark, Study, StudyModel
 from hlx.wording import counted, examples, stimuli_counted
 
 

@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from hlx.alignment.analysis import Analysis, Benchmark, Study, StudyModel, analysis_text, analyze, read_study
+from hlx.alignment.analysis.formats import bounded, p_is
+from hlx.alignment.analysis.questions import over_models
 from hlx.errors import InputError
 from hlx.humans import HumanMap, HumanMaps
 from hlx.inference import Unavailable
 from hlx.model_maps import ModelMaps
 from hlx.regions import Grid
-from hlx.study import Analysis, Benchmark, Study, StudyModel, analysis_text, analyze, read_study
-from hlx.study.formats import bounded, p_is
-from hlx.study.questions import over_models
 
 GRID = Grid(3, 3)
 PHENOMENA = ("existence", "relations", "actions")

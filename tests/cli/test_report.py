@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hlx.alignment.analysis import analyze, read_study
 from hlx.report import make_page
-from hlx.study import analyze, read_study
+from tests.alignment.test_reading import NAMES, write_own, write_published
 from tests.command_line import files, hlx, refusal
-from tests.test_study_reading import NAMES, write_own, write_published
 
 
 @pytest.fixture

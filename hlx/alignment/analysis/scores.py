@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from hlx.alignment.analysis.study import Benchmark
 from hlx.errors import InputError
 from hlx.records import Record, read_records
 from hlx.score import NO_PHENOMENON
-from hlx.study.study import Benchmark
 from hlx.wording import counted
 
 SCORES = ("score_caption", "score_foil")

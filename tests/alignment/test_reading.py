@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hlx.alignment.analysis import Study, read_study
 from hlx.attribution import Attribution
 from hlx.errors import InputError
 from hlx.files import write_csv
@@ -19,7 +20,6 @@ from hlx.map_tables import map_table_text
 from hlx.regions import Grid
 from hlx.score import NO_PHENOMENON
 from hlx.store import save
-from hlx.study import Study, read_study
 from tests.test_store import context
 
 GRID = Grid(3, 3)

@@ -5,11 +5,11 @@
 ``text`` prints it.
 """
 
-from hlx.study.analysis import Analysis, ModelAnalysis
-from hlx.study.questions import analyze
-from hlx.study.reading import read_study
-from hlx.study.study import Benchmark, Study, StudyModel
-from hlx.study.text import analysis_text
+from hlx.alignment.analysis.analysis import Analysis, ModelAnalysis
+from hlx.alignment.analysis.questions import analyze
+from hlx.alignment.analysis.reading import read_study
+from hlx.alignment.analysis.study import Benchmark, Study, StudyModel
+from hlx.alignment.analysis.text import analysis_text
 
 __all__ = [
     "Analysis",

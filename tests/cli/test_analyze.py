@@ -9,9 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hlx.study import analyze, read_study
+from hlx.alignment.analysis import analyze, read_study
+from tests.alignment.test_reading import (
+    GRID,
+    NAMES,
+    maps,
+    write_own,
+    write_published,
+    write_results,
+    write_table,
+)
 from tests.command_line import files, hlx, refusal
-from tests.test_study_reading import GRID, NAMES, maps, write_own, write_published, write_results, write_table
 
 
 @pytest.fixture

@@ -9,6 +9,20 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from hlx.alignment.analysis.analysis import (
+    AccuracyCorrelations,
+    Analysis,
+    BenchmarkScores,
+    CorrectedTest,
+    Correction,
+    DetectableEffects,
+    ModelAnalysis,
+    ModelDifference,
+    OverModels,
+    StimulusValues,
+    Test,
+)
+from hlx.alignment.analysis.study import Benchmark, Study, StudyModel
 from hlx.counts import whole_number
 from hlx.errors import InputError
 from hlx.inference import (
@@ -39,20 +53,6 @@ from hlx.inference import (
 from hlx.score import NO_PHENOMENON
 from hlx.similarity import MEASURES, rank_correlation_matrix
 from hlx.similarity import magnitude as magnitude_of
-from hlx.study.analysis import (
-    AccuracyCorrelations,
-    Analysis,
-    BenchmarkScores,
-    CorrectedTest,
-    Correction,
-    DetectableEffects,
-    ModelAnalysis,
-    ModelDifference,
-    OverModels,
-    StimulusValues,
-    Test,
-)
-from hlx.study.study import Benchmark, Study, StudyModel
 from hlx.wording import counted, examples, stimuli_counted
 
 POWER = 0.8

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float64
 
+from hlx.alignment.analysis.study import Study
 from hlx.inference import (
     Correlation,
     CorrelationOverModels,
@@ -24,7 +25,6 @@ from hlx.inference import (
     RepeatedMeasuresAnova,
     Unavailable,
 )
-from hlx.study.study import Study
 
 Test = Literal["t-test", "permutation test", "correlation with f", "ANOVA over models"]
 """Of the reference study's family: three of each model, and one over models."""

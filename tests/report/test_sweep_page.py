@@ -18,7 +18,7 @@ from hlx.report.kit.shell import Page
 from hlx.report.pages.sweep_findings import mean_over
 from hlx.report.pages.sweep_page import make_sweep_page, write_sweep_page
 from tests.batch_studies import How, write_study
-from tests.test_report import LOADING, Parsed
+from tests.report.test_study_page import LOADING, Parsed
 
 HOWS = (How(), *(How("odd-gp", budget, seed, 4 / budget) for budget in (20, 40) for seed in (0, 1)))
 MANY = tuple(f"{k}x{k}" for k in range(2, 10))

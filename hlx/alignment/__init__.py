@@ -1,0 +1,1 @@
+"""How close models' maps are to where people look."""
