@@ -151,7 +151,7 @@ class Onnx(Contender):
             verbose=False,
         )
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = os.cpu_count()
+        options.intra_op_num_threads = len(os.sched_getaffinity(0))
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 

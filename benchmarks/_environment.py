@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 import time
@@ -110,6 +111,21 @@ def write_results(name: str, results: Mapping[str, Any], packages: Sequence[str]
     text = json.dumps({"environment": environment(packages), **results}, indent=2)
     path.write_text(text + "\n")
     return path
+
+
+def most_resident() -> int:
+    """High-water mark of resident memory, bytes.
+
+    Linux keeps `ru_maxrss` over an exec, so that a child of a large process reports its parent's memory;
+    VmHWM belongs to the new program alone.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _git(*arguments: str) -> str | None:

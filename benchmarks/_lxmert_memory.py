@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import torch
+from _environment import most_resident
 from _lxmert_contenders import Lxmert
-from _sweep_memory import most_resident
 
 
 def main(folder: Path, dtype: str, batch: int) -> None:

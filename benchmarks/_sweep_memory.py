@@ -6,12 +6,12 @@ python benchmarks/_sweep_memory.py CHECKPOINT DTYPE GRID
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from pathlib import Path
 
 import jax
 import numpy as np
+from _environment import most_resident
 
 import hlx
 
@@ -24,21 +24,6 @@ def main(folder: Path, dtype: str, grid: str) -> None:
     model.game(stimulus, hlx.Grid.parse(grid)).table()
     device = jax.devices()[0].memory_stats() or {}
     print(json.dumps({"resident": most_resident(), "device": device.get("peak_bytes_in_use")}))
-
-
-def most_resident() -> int:
-    """High-water mark of resident memory, bytes.
-
-    Linux keeps `ru_maxrss` over an exec, so that a child of a large process reports its parent's memory;
-    VmHWM belongs to the new program alone.
-    """
-    status = Path("/proc/self/status")
-    if status.is_file():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 if __name__ == "__main__":

@@ -25,11 +25,11 @@ from _environment import ROOT, device_name, interleave, ratio, summary, write_re
 from _slow_kernels import canvas_masks, loop_null, permuted_sums
 from _table_timing import first_call
 
+from hlx.alignment.inference import pairing_test
+from hlx.alignment.maps import spearman_matrix
 from hlx.humans import ClickMask
-from hlx.inference import pairing_test
 from hlx.kernels import click_masks, default_threads, pairing_sums
 from hlx.map_tables import read_map_table
-from hlx.similarity import rank_correlation_matrix
 
 SHUFFLES, MILLION, THREADS = 10_000, 1_000_000, (1, 2, 3)
 CLICKS, RESPONSES = 10_000, 348
@@ -65,7 +65,7 @@ def against_loop(maps: np.ndarray, humans: np.ndarray, slice_of: int, repeats: i
     rng = np.random.default_rng(0)
     seconds = interleave(
         {
-            "hlx": lambda: pairing_sums(rank_correlation_matrix(maps, humans), SHUFFLES, 0),
+            "hlx": lambda: pairing_sums(spearman_matrix(maps, humans), SHUFFLES, 0),
             "loop": lambda: loop_null(maps, humans, slice_of, rng),
         },
         repeats,
@@ -168,7 +168,7 @@ def main() -> None:
         print(f"  {name:14} {times['compiled']:6.2f} {times['from_disk']:6.2f}")
 
     results["maps"], maps, humans = study_maps(options.study, options.model)
-    matrix = rank_correlation_matrix(maps, humans)
+    matrix = spearman_matrix(maps, humans)
     kept = np.isfinite(np.diag(matrix))
     maps, humans, matrix = maps[kept], humans[kept], np.ascontiguousarray(matrix[np.ix_(kept, kept)])
     results["n"] = len(matrix)

@@ -20,17 +20,17 @@ from _environment import ROOT, write_results
 from scipy import stats
 
 from hlx.alignment.analysis import Study, analyze, read_study
-from hlx.comparing import compare, summary
-from hlx.map_tables import read_map_table
-from hlx.records import read_records
-from hlx.similarity import (
-    centre_gaussian,
+from hlx.alignment.compare import compare, summary
+from hlx.alignment.maps import (
+    centre_bias,
     magnitude,
     mean_of_others,
-    partial_rank_correlation,
-    rank_correlation,
-    rank_correlation_matrix,
+    partial_spearman,
+    spearman,
+    spearman_matrix,
 )
+from hlx.map_tables import read_map_table
+from hlx.records import read_records
 
 STUDY = ROOT.parent / "shared" / "thesis"
 CANVAS, CAP = 400, 255
@@ -60,7 +60,7 @@ def blur(kernel: int = 99) -> dict[str, Any]:
 
 def ties(maps: np.ndarray, humans: np.ndarray) -> dict[str, Any]:
     """Point 9: Equation 3.7, 1 - 6 sum d^2 / (n (n^2 - 1)), beside the correlation of average ranks."""
-    n, given = humans.shape[1], rank_correlation(maps, humans)
+    n, given = humans.shape[1], spearman(maps, humans)
     formula = {}
     for method in ("average", "min", "ordinal"):
         d = stats.rankdata(maps, method, axis=1) - stats.rankdata(humans, method, axis=1)
@@ -87,17 +87,17 @@ def divergence(maps: np.ndarray, humans: np.ndarray) -> dict[str, Any]:
 def magnitudes(phi: np.ndarray, humans: np.ndarray) -> dict[str, float]:
     """Mean RC of |phi|, of its positive part, and of phi as it is."""
     return {
-        kind: float(np.nanmean(rank_correlation(magnitude(phi, kind), humans)))
+        kind: float(np.nanmean(spearman(magnitude(phi, kind), humans)))
         for kind in ("absolute", "positive", "signed")
     }
 
 
 def centre(study: Study, maps: np.ndarray, humans: np.ndarray) -> dict[str, float]:
     """RC with the centre held constant: the mean human map of all other stimuli, or a Gaussian."""
-    others, gaussian = mean_of_others(humans), centre_gaussian(study.grid)
+    others, gaussian = mean_of_others(humans), centre_bias(study.grid)
     return {
-        "given_other_stimuli": float(np.nanmean(partial_rank_correlation(maps, humans, others))),
-        "given_gaussian": float(np.nanmean(partial_rank_correlation(maps, humans, gaussian))),
+        "given_other_stimuli": float(np.nanmean(partial_spearman(maps, humans, others))),
+        "given_gaussian": float(np.nanmean(partial_spearman(maps, humans, gaussian))),
     }
 
 
@@ -148,7 +148,7 @@ def measure(folder: Path) -> dict[str, Any]:
         models[model.name] = {
             "items": {name: one.scored for name, one in benchmark.accuracies.phenomena.items()},
             "accuracy": {"pooled": benchmark.accuracies.pooled.share, "macro": benchmark.accuracies.macro},
-            "null_mean_of_all_pairings": float(rank_correlation_matrix(maps, humans).mean()),
+            "null_mean_of_all_pairings": float(spearman_matrix(maps, humans).mean()),
             "sides": one_sided(analysis.models[model.name].by_stimulus.rc),
             "ties": ties(maps, humans),
             "divergence": divergence(maps, humans),
@@ -165,9 +165,9 @@ def measure(folder: Path) -> dict[str, Any]:
         "groups": independent_or_repeated([one.by_stimulus.rc for one in analysis.models.values()]),
         "human_maps_with_ties": sum(len(np.unique(values)) < len(values) for values in humans),
         "images": shared_images(folder),
-        "rc_of_other_stimuli": float(np.nanmean(rank_correlation(mean_of_others(humans), humans))),
+        "rc_of_other_stimuli": float(np.nanmean(spearman(mean_of_others(humans), humans))),
         "rc_of_gaussian": float(
-            np.nanmean(rank_correlation(np.tile(centre_gaussian(study.grid), (len(humans), 1)), humans))
+            np.nanmean(spearman(np.tile(centre_bias(study.grid), (len(humans), 1)), humans))
         ),
         "models": models,
     }

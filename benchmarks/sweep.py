@@ -1,10 +1,10 @@
-"""What does a batch study cost, next to a loop of `hlx explain`, and what does its runner cost?
+"""What does a sweep cost, next to a loop of `hlx explain`, and what does its runner cost?
 
     python benchmarks/sweep.py [--parts speed memory waiting] [--stimuli 200] [--calls 20]
 
-- speed: units per second of `hlx study run` on embedded scenes by the four embedded models on three grids, at
-  64 to 172 evaluations a unit, from an empty folder and with nothing compiled, against as many calls of
-  `hlx explain` as --calls asks for, spread evenly over the same units and run half before and half after; the
+- speed: jobs per second of `hlx sweep run` on embedded scenes by the four embedded models on three grids, at
+  64 to 172 evaluations a job, from an empty folder and with nothing compiled, against as many calls of
+  `hlx explain` as --calls asks for, spread evenly over the same jobs and run half before and half after; the
   loop's rate is that of one call after the other. Also the runner's overhead: the share of the run, once it
   has started, in which nothing was evaluated.
 - memory: peak of a run of one model by the number of stimuli.
@@ -37,7 +37,7 @@ from hlx.scenes import iterate_stimuli
 PACKAGES = ("hlx", "jax", "jaxlib", "flax", "torch", "transformers", "numpy", "numba", "h5py")
 MODELS = ("clip-scenes", "siglip-scenes", "flava-scenes", "lxmert-scenes")
 GRIDS = {"3x3": 64, "4x4": 128, "7x7": 172}
-"""Grids and the evaluations of a unit on each."""
+"""Grids and the evaluations of a job on each."""
 
 ESTIMATOR = "leverage"
 HLX = (sys.executable, "-c", "from hlx.cli import main; main()")
@@ -57,8 +57,8 @@ def save_scenes(folder: Path, count: int) -> list[dict[str, str]]:
     return rows
 
 
-def save_study(folder: Path, models: tuple[str, ...], grids: dict[str, int], output: str) -> Path:
-    """The study file: every grid with its own budget."""
+def save_sweep(folder: Path, models: tuple[str, ...], grids: dict[str, int], output: str) -> Path:
+    """The sweep file: every grid with its own budget."""
     entries = []
     for grid, budget in grids.items():
         rows, cols = map(int, grid.split("x"))
@@ -89,43 +89,43 @@ def call(*arguments: object) -> tuple[float, int, str]:
     return seconds, usage.ru_maxrss * 1024, text
 
 
-def run_study(study: Path) -> tuple[float, int, dict[str, Any]]:
+def run_sweep(file: Path) -> tuple[float, int, dict[str, Any]]:
     """Seconds, peak bytes and the summary of one run from an empty folder."""
-    shutil.rmtree(study.with_suffix(""), ignore_errors=True)
-    seconds, peak, text = call("study", "run", study, "--quiet", "--json")
+    shutil.rmtree(file.with_suffix(""), ignore_errors=True)
+    seconds, peak, text = call("sweep", "run", file, "--quiet", "--json")
     return seconds, peak, json.loads(text)
 
 
 def explain_once(folder: Path, row: dict[str, str], model: str, grid: str) -> float:
-    """Seconds of one unit by `hlx explain`."""
+    """Seconds of one job by `hlx explain`."""
     foil = ("--foil", row["foil"]) if row["foil"] else ()
     how = ("--model", model, "--grid", grid, "--estimator", ESTIMATOR, "--budget", GRIDS[grid], "--json")
     return call("explain", folder / row["image"], "--caption", row["caption"], *foil, *how)[0]
 
 
 def speed(folder: Path, stimuli: int, calls: int) -> dict[str, Any]:
-    """The study against a loop of calls."""
+    """The sweep against a loop of calls."""
     rows = save_scenes(folder, stimuli)
-    study = save_study(folder, MODELS, GRIDS, "speed")
-    units = [(row, model, grid) for model in MODELS for row in rows for grid in GRIDS]
+    file = save_sweep(folder, MODELS, GRIDS, "speed")
+    jobs = [(row, model, grid) for model in MODELS for row in rows for grid in GRIDS]
     # 7 shares no factor with the numbers of grids, so that every grid of every model has its turn.
-    chosen = [units[int((i + 0.5) * len(units) / calls + 7 * i) % len(units)] for i in range(calls)]
+    chosen = [jobs[int((i + 0.5) * len(jobs) / calls + 7 * i) % len(jobs)] for i in range(calls)]
     half = calls // 2
-    loop = [explain_once(folder, *unit) for unit in chosen[:half]]
-    seconds, peak, found = run_study(study)
-    loop += [explain_once(folder, *unit) for unit in chosen[half:]]
-    rate, loop_rate = len(units) / seconds, len(loop) / sum(loop)
+    loop = [explain_once(folder, *job) for job in chosen[:half]]
+    seconds, peak, found = run_sweep(file)
+    loop += [explain_once(folder, *job) for job in chosen[half:]]
+    rate, loop_rate = len(jobs) / seconds, len(loop) / sum(loop)
     return {
-        "units": len(units),
+        "jobs": len(jobs),
         "grids": GRIDS,
         "estimator": ESTIMATOR,
-        "study_seconds": seconds,
-        "study_units_per_second": rate,
-        "study_peak_bytes": peak,
+        "sweep_seconds": seconds,
+        "sweep_jobs_per_second": rate,
+        "sweep_peak_bytes": peak,
         "explain_seconds": summary(loop),
         "explain_calls": calls,
-        "loop_units_per_second": loop_rate,
-        "loop_hours_scaled": len(units) / loop_rate / 3600,
+        "loop_jobs_per_second": loop_rate,
+        "loop_hours_scaled": len(jobs) / loop_rate / 3600,
         "ratio": rate / loop_rate,
         "run": found,
     }
@@ -139,8 +139,8 @@ def memory(folder: Path) -> dict[str, Any]:
         save_scenes(folder / str(count), count)
     for _ in range(2):
         for count in MEMORY_STIMULI:
-            study = save_study(folder / str(count), ("clip-scenes",), {"4x4": 64}, "memory")
-            peaks[count].append(run_study(study)[1])
+            file = save_sweep(folder / str(count), ("clip-scenes",), {"4x4": 64}, "memory")
+            peaks[count].append(run_sweep(file)[1])
     few, many = (float(np.median(peaks[count])) for count in MEMORY_STIMULI)
     return {
         "model": "clip-scenes",
@@ -161,8 +161,8 @@ def waiting(folder: Path) -> dict[str, Any]:
         Image.fromarray(coarse).resize(PHOTO_SIZE, Image.Resampling.BICUBIC).save(folder / f"{i}.jpg")
         rows.append({"id": f"p{i}", "image": f"{i}.jpg", "caption": "a red circle", "foil": "a blue square"})
     write_csv(rows, folder / "stimuli.csv", force=True)
-    study = save_study(folder, (str(checkpoint),), {"4x4": 172}, "waiting")
-    seconds, peak, found = run_study(study)
+    file = save_sweep(folder, (str(checkpoint),), {"4x4": 172}, "waiting")
+    seconds, peak, found = run_sweep(file)
     return {"photos": PHOTOS, "size": PHOTO_SIZE, "seconds": seconds, "peak_bytes": peak, "run": found}
 
 

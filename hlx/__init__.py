@@ -27,7 +27,7 @@ _HOMES = {
     "TabulatedGame": "hlx.games",
     "analyze": "hlx.alignment.analysis",
     "build_human_maps": "hlx.humans",
-    "compare": "hlx.comparing",
+    "compare": "hlx.alignment.compare",
     "estimate": "hlx.estimating",
     "explain": "hlx.explaining",
     "explain_kept": "hlx.explaining",
@@ -36,11 +36,13 @@ _HOMES = {
     "interactions": "hlx.interaction_values",
     "load": "hlx.store",
     "load_model": "hlx.models",
+    "plan_sweep": "hlx.sweep.plan.expand",
     "read_human_maps": "hlx.humans",
-    "read_model_maps": "hlx.model_maps",
+    "read_model_maps": "hlx.alignment.model_maps",
     "read_responses": "hlx.humans",
     "read_stimuli": "hlx.stimuli",
     "read_study": "hlx.alignment.analysis",
+    "run_sweep": "hlx.sweep.run.run_sweep",
     "save": "hlx.store",
     "shapley_from_table": "hlx.games",
     "write_human_maps": "hlx.humans",
@@ -74,27 +76,28 @@ __all__ = [
     "explain_pairs",
     "explain_table",
     "humans",
-    "inference",
     "interactions",
     "load",
     "load_model",
+    "plan_sweep",
     "read_human_maps",
     "read_model_maps",
     "read_responses",
     "read_stimuli",
     "read_study",
+    "run_sweep",
     "save",
     "shapley_from_table",
-    "similarity",
     "write_human_maps",
     "write_report",
 ]
 
 if TYPE_CHECKING:
-    from hlx import alignment, bench, estimators, humans, inference, similarity
+    from hlx import alignment, bench, estimators, humans
     from hlx.alignment.analysis import analyze, read_study
+    from hlx.alignment.compare import compare
+    from hlx.alignment.model_maps import read_model_maps
     from hlx.attribution import Attribution
-    from hlx.comparing import compare
     from hlx.errors import HlxError, InputError, ModelError, NonFiniteScoreError, OutputError
     from hlx.estimating import estimate
     from hlx.evaluations import RememberingGame
@@ -102,15 +105,16 @@ if TYPE_CHECKING:
     from hlx.games import CallableGame, TabulatedGame, shapley_from_table
     from hlx.humans import build_human_maps, read_human_maps, read_responses, write_human_maps
     from hlx.interaction_values import interactions
-    from hlx.model_maps import read_model_maps
     from hlx.models import CallableModel, load_model
     from hlx.regions import Grid, LabelMap
     from hlx.report import write_report
     from hlx.stimuli import Stimulus, read_stimuli
     from hlx.store import load, save
+    from hlx.sweep.plan.expand import plan_sweep
+    from hlx.sweep.run.run_sweep import run_sweep
 
 
-_PACKAGES = ("alignment", "bench", "estimators", "humans", "inference", "similarity")
+_PACKAGES = ("alignment", "bench", "estimators", "humans")
 """Rooms that are used by their own name."""
 
 

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Shaped
@@ -65,9 +66,9 @@ def estimate(
     seed : of the sampling.
     regions : tells the estimators that use neighbourhoods which players are neighbours, `Grid(4, 4)` say.
     tolerance : evaluate in rounds of growing budgets, and stop once the largest standard error is below
-        `tolerance` times (max phi - min phi). The budget stays the limit, 65,536 where None is given. A
-        standard error that rests on few draws counts more, by Student's t. A warning says so if the
-        tolerance was not reached.
+        `tolerance` times (max phi - min phi). The budget stays the limit; where None is given, 65,536 or
+        the estimator's largest. A standard error that rests on few draws counts more, by Student's t. A
+        warning says so if the tolerance was not reached.
 
     Raises
     ------
@@ -153,13 +154,17 @@ class Request:
             return
         limit = self._limit(n)
         most = max(self.estimator.least(n), 4 * n)
-        while most < limit:
+        while most < min(limit, self.estimator.most_budget or limit):
             yield most
             most = int(most * GROWTH)
         yield limit
 
     def _limit(self, n: int) -> int:
-        return min(1 << n, MOST_EVALUATIONS if self.budget is None else self.budget)
+        limit = min(1 << n, MOST_EVALUATIONS if self.budget is None else self.budget)
+        most = self.estimator.most_budget
+        if self.budget is None and most is not None and not reaches_all(self.estimator, n, limit):
+            return min(limit, most)
+        return limit
 
 
 def requests(
@@ -220,6 +225,7 @@ def spend(
     """
     estimator, tolerance = request.estimator, request.tolerance
     latest: dict[int, Found] = {}
+    learned: dict[int, Any] = {}
     reached: set[int] = set()
     for most in request.rounds(n):
         plan = planned(estimator, n, most, request.seed, regions)
@@ -229,7 +235,9 @@ def spend(
         if isinstance(plan, ExactPlan):
             latest |= zip(games, estimate_table(columns[games]), strict=True)
             return [latest[game] for game in range(len(columns))]
-        found = solve(plan, columns[games], estimator.name)
+        before = [learned[game] for game in games] if learned else None
+        found = solve(plan, columns[games], estimator.name, before)
+        learned = dict(zip(games, found.learned or (), strict=found.learned is not None))
         for i, game in enumerate(games):
             v_none, v_all = columns[game, [0, -1]].tolist()
             latest[game] = Found(_game(found, i), v_all, v_none, len(plan.coalitions), estimator.name)
@@ -251,8 +259,10 @@ def spend(
     return [latest[game] for game in range(len(columns))]
 
 
-def solve(plan: Plan, values: Float64[np.ndarray, "g m"], name: str) -> Estimate:
-    """What a plan finds in games, all of it finite.
+def solve(
+    plan: Plan, values: Float64[np.ndarray, "g m"], name: str, learned: Sequence[Any] | None = None
+) -> Estimate:
+    """What a plan finds in games, all of it finite; `learned` as `Plan.solve` takes it.
 
     Raises
     ------
@@ -263,10 +273,12 @@ def solve(plan: Plan, values: Float64[np.ndarray, "g m"], name: str) -> Estimate
     try:
         # What overflows is said once, below.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            found = plan.solve(values)
+            found = plan.solve(values, learned)
         numbers = [part for part in (found.values, found.standard_error) if part is not None]
         if all(np.isfinite(part).all() for part in numbers):
             return found
+    except np.linalg.LinAlgError:
+        pass
     except ValueError:  # linear algebra refuses what is not finite; what else went wrong is not ours to tell
         if largest <= MOST_SQUARED:
             raise

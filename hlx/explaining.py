@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 
 from hlx.attribution import Attribution, Context
 from hlx.backgrounds import BACKGROUNDS
@@ -106,13 +106,14 @@ def explain_pairs(
     batch_size: int | str | None = None,
     progress: Progress | None = None,
     keep_vectors: bool = False,
+    pixels: UInt8[np.ndarray, "h w 3"] | None = None,
 ) -> list[Attribution]:
     """Attributions of many caption/foil pairs of one image, from shared evaluations of image vectors.
 
     Takes what `explain` takes; all stimuli show the same image. Several estimators give one attribution per
     pair and estimator (the pairs in order, for each its estimators), and no coalition is evaluated twice for
     them. `keep_vectors` keeps the image vector of every coalition (exact only), from which `explain_kept`
-    maps any further pair.
+    maps any further pair. `pixels` are the image's, where it has been read already.
     """
     if not stimuli:
         raise InputError("no pairs of caption and foil to explain")
@@ -130,7 +131,7 @@ def explain_pairs(
     first = stimuli[0]
     if any(_another_image(first.image, other.image) for other in stimuli[1:]):
         raise InputError("all pairs of a sweep belong to one image; explain different images one by one")
-    pixels = read_image(first.image)
+    pixels = read_image(first.image) if pixels is None else pixels
     name = first.name if len(stimuli) == 1 else first.image_name
     masked = model.mask(pixels, regions, background, batch_size, name)
     questions = model.questions([(s.caption, s.foil) for s in stimuli])
@@ -304,7 +305,7 @@ def explain_kept(
     """
     kept, context = attribution.vectors, attribution.context
     if kept is None or context is None:
-        raise InputError("no image vectors were kept: explain once more with --keep-embeddings")
+        raise InputError("no image vectors were kept: explain once more with keep_vectors=True")
     if fingerprint != context.fingerprint:
         raise InputError(
             f"the kept image vectors come from other weights of {context.model} than the ones here"

@@ -29,7 +29,7 @@ def check_output(path: str | Path, force: bool = False) -> Path:
     if os.path.exists(path) and not os.path.isfile(path):
         raise OutputError(f"{path}: is no regular file, expected the name of a file to write")
     if os.path.lexists(path) and not force:
-        raise OutputError(f"{path}: exists; --force replaces it")
+        raise OutputError(f"{path}: exists; force=True replaces it")
     if not os.path.isdir(path.parent):
         raise OutputError(f"{path}: cannot be written, there is no folder {path.parent}")
     # Only an attempt tells: permissions, read-only disks, quotas and too long names all show here.

@@ -13,6 +13,7 @@ import stat
 import warnings
 from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import UInt8
@@ -89,13 +90,12 @@ def open_image(path: Path, content: bytes | None = None) -> Image.Image:
     InputError
         As in :func:`read_image`.
     """
-    if content is None:
-        check_file(path)
-    with warnings.catch_warnings():
+    file = open_file(path) if content is None else io.BytesIO(content)
+    with file, warnings.catch_warnings():
         # Pillow warns of large images and of odd metadata; size is judged below, the rest decides nothing.
         warnings.simplefilter("ignore")
         try:
-            image = Image.open(path if content is None else io.BytesIO(content), formats=_formats())
+            image = Image.open(file, formats=_formats())
         except Image.UnidentifiedImageError:
             raise InputError(
                 f"{path}: not an image, or cut off in its header; hlx reads {', '.join(_formats())}"
@@ -113,7 +113,12 @@ def open_image(path: Path, content: bytes | None = None) -> Image.Image:
 
 
 def check_file(path: Path) -> None:
-    """Raise one clear InputError unless `path` is a regular file with something in it."""
+    """Raise one clear InputError unless `path` is a regular file with something in it, and can be opened."""
+    open_file(path).close()
+
+
+def open_file(path: Path) -> BinaryIO:
+    """A regular file with something in it, open to read its bytes; one clear InputError for anything else."""
     try:
         status = os.stat(path)
     except FileNotFoundError:
@@ -129,8 +134,7 @@ def check_file(path: Path) -> None:
     if status.st_size == 0:
         raise InputError(f"{path}: the file is empty")
     try:
-        with open(path, "rb"):
-            pass
+        return open(path, "rb")
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
 

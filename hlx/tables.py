@@ -36,7 +36,7 @@ def read_tables(path: str | Path, keys: Sequence[str] = ()) -> dict[str, Shaped[
         raise InputError(f"{path}: cannot be read as an array: {reason}") from None
     if "" in held:
         if keys:
-            raise InputError(f"{path}: holds a single array, which has no key: leave out --key {keys[0]}")
+            raise InputError(f'{path}: holds a single array, which has no key: leave out key="{keys[0]}"')
         return held
     shapes = ", ".join(f"{key} {array.dtype} {array.shape}" for key, array in held.items())
     unknown = [key for key in keys if key not in held]
@@ -50,7 +50,7 @@ def read_tables(path: str | Path, keys: Sequence[str] = ()) -> dict[str, Shaped[
         )
     if len(chosen) > 1 and not keys:
         raise InputError(
-            f"{path}: {', '.join(chosen)} could all be tables; choose with --key (it holds {shapes})"
+            f'{path}: {", ".join(chosen)} could all be tables; choose with key="NAME" (it holds {shapes})'
         )
     return {key: held[key] for key in chosen}
 

@@ -44,7 +44,7 @@ class FakePlan(Plan):
     truth: np.ndarray
     noise: np.ndarray
 
-    def solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
+    def _solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
         phi = self.truth[: len(values)] + self.noise[: len(values)]
         return Estimate(phi, np.full(phi.shape, 0.1))
 
@@ -172,7 +172,7 @@ def test_values_come_from_the_right_coalitions() -> None:
 
     @dataclass(frozen=True, eq=False)
     class Recorder(Plan):
-        def solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
+        def _solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
             seen.append(values - made[: len(values), ids_from_rows(self.coalitions)])
             return Estimate(np.zeros((len(values), self.n_players)))
 

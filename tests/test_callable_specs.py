@@ -10,7 +10,8 @@ import pytest
 
 from hlx.errors import InputError, ModelError
 from hlx.models import load_model
-from hlx.models.callable_model import is_callable_spec, load_callable
+from hlx.models.callable_model import load_callable
+from hlx.own_code import is_own_name
 from tests.slow_way import photograph
 
 IMAGE = photograph(30, 41)
@@ -146,12 +147,12 @@ def test_files_of_one_name_and_of_a_package_s_name_are_told_apart(tmp_path: Path
     ],
 )
 def test_names_of_functions(name: str, is_one: bool) -> None:
-    assert is_callable_spec(name) is is_one
+    assert is_own_name(name) is is_one
 
 
 def test_a_folder_of_that_name_is_a_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "module:f").mkdir()
-    assert not is_callable_spec(str(tmp_path / "module:f"))
+    assert not is_own_name(str(tmp_path / "module:f"))
 
 
 def test_options_of_checkpoints_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""What a command writes is none of what it reads, and no two of its outputs are one file."""
+"""What a command writes is none of what it reads, no two outputs are one file, and messages name options."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hlx.cli import in_options
 from hlx.cli.outputs import check_outputs
 from hlx.errors import InputError, OutputError
 from hlx.store import load, save
@@ -59,3 +60,8 @@ def test_two_outputs_are_two_files(folder: Path) -> None:
 def test_what_was_written_is_said(folder: Path) -> None:
     ended = hlx("explain", "--from", "kept.h5", "--out", "new.h5", "--csv", "new.csv")
     assert ended.err.splitlines() == ["written: new.h5", "written: new.csv"]
+
+
+def test_messages_of_the_library_name_options() -> None:
+    said = in_options('a=1.h5: exists; force=True replaces it, or start with batch_size=2, dtype="bfloat16"')
+    assert said == "a=1.h5: exists; --force replaces it, or start with --batch-size 2, --dtype bfloat16"

@@ -145,10 +145,10 @@ def test_a_full_device_is_told_which_batch_fits() -> None:
     stimulus = Stimulus(IMAGE, CAPTION, FOIL)
     roomy = made(Weighing()).game(stimulus, Grid(2, 2)).table()
     game = made(Weighing(room=3)).game(stimulus, Grid(2, 2), batch_size=8)
-    with pytest.warns(UserWarning, match=r"batch of 8; 2 fits: .*--batch-size 2"):
+    with pytest.warns(UserWarning, match=r"batch of 8; 2 fits: .*batch_size=2"):
         np.testing.assert_allclose(game.table(), roomy, rtol=0, atol=1e-6)
     assert game.image.batch_size == 2
-    with pytest.raises(ModelError, match=r"ran out of memory at a batch of 1: .* --dtype bfloat16"):
+    with pytest.raises(ModelError, match=r"ran out of memory at a batch of 1: .* dtype=.bfloat16"):
         made(Weighing(room=0)).game(stimulus, Grid(2, 2)).table()
 
 

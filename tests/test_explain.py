@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from hlx.models import load_text_side
 from hlx.models.dual_encoder import DualEncoder
 from hlx.regions import Grid, LabelMap
 from hlx.stimuli import Stimulus
+from tests.command_line import hlx as command
 from tests.conftest import MakeCheckpoint
 
 pytest.importorskip("torch", reason="random checkpoints are made with torch")
@@ -138,7 +140,7 @@ def test_pairs_share_a_sweep(model: DualEncoder, attribution: Attribution, tmp_p
         assert shared.context.image == str(path)
     with pytest.raises(InputError, match="other weights"):
         explain_kept(together[0], pairs, model.texts, "0" * 64)
-    with pytest.raises(InputError, match="--keep-embeddings"):
+    with pytest.raises(InputError, match="keep_vectors=True"):
         explain_kept(attribution, pairs, model.texts, model.fingerprint)
 
 
@@ -188,6 +190,28 @@ def test_array_and_file_are_the_same_image(
     np.testing.assert_array_equal(from_file.values, attribution.values)
     assert from_file.as_dict()["image"] == str(path) and attribution.as_dict()["image"] == "array"
     assert from_file.as_dict()["stimulus_hash"] == attribution.as_dict()["stimulus_hash"]
+
+
+def test_the_image_is_read_once(
+    model: DualEncoder, clip_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is opened once for a call of `explain`, and once for the command."""
+    path, opened, plain_open = tmp_path / "photo.png", [], open
+    Image.fromarray(IMAGE).save(path)
+
+    def counted(file: object, *arguments: Any, **options: Any) -> Any:
+        if str(file) == str(path):
+            opened.append(arguments)
+        return plain_open(file, *arguments, **options)
+
+    monkeypatch.setattr("builtins.open", counted)
+    explain(model, Stimulus(path, CAPTION, FOIL), GRID)
+    assert len(opened) == 1
+    asked = ("--caption", CAPTION, "--grid", "2x2", "--model", clip_checkpoint, "--json")
+    ended = command("explain", path, *asked)
+    assert ended.status == 0, ended.err
+    assert len(opened) == 2
+    assert json.loads(ended.out)["image"] == str(path)
 
 
 def test_overlay_is_drawn(attribution: Attribution, tmp_path: Path) -> None:

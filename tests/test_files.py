@@ -22,8 +22,8 @@ def test_what_cannot_be_written_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     for name, force, message in (
-        ("file", False, "exists; --force replaces it"),
-        ("link", False, "exists; --force"),
+        ("file", False, "exists; force=True replaces it"),
+        ("link", False, "exists; force=True"),
         ("folder", True, "no regular file"),
         ("missing/a.h5", True, "there is no folder .*missing"),
         ("file/a.h5", True, "there is no folder"),

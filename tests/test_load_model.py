@@ -121,7 +121,7 @@ def test_a_config_without_architecture_says_so(tmp_path: Path) -> None:
 )
 def test_a_detector_s_folder_is_no_model(tmp_path: Path, file: str, content: str) -> None:
     (tmp_path / file).write_text(content)
-    with pytest.raises(ModelError, match=r"looks like the folder of a detector, .* --detector"):
+    with pytest.raises(ModelError, match=r"looks like the folder of a detector, .* detector="):
         load_model(tmp_path)
 
 
@@ -156,7 +156,7 @@ def test_offline_it_is_the_detector_that_is_out_of_reach(
         load_model(eyeless)
     assert str(caught.value) == (
         f"{eyeless}: LXMERT's detector unc-nlp/frcnn-vg-finetuned: the hub is out of reach and no copy is "
-        "cached; connect once, or give another with --detector DIR"
+        'cached; connect once, or give another with detector="DIR"'
     )
     with pytest.raises(ModelError, match=r"^detector a/b: the hub is out of reach"):
         load_model(eyeless, detector="a/b")

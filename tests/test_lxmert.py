@@ -288,9 +288,7 @@ def test_a_grid_that_cannot_be_is_refused(make: MakeLxmert, tmp_path: Path, cont
 
 
 def test_no_source_of_regions(make: MakeLxmert) -> None:
-    with pytest.raises(
-        ModelError, match=r"detector/ or grid_features\.json; name a detector with --detector"
-    ):
+    with pytest.raises(ModelError, match=r"detector/ or grid_features\.json; name one with detector="):
         loaded(make(**DETECTED))
 
 

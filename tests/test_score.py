@@ -278,7 +278,7 @@ def test_nothing_found_is_an_error(folder: Path) -> None:
 def test_outputs_are_refused_before_the_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hlx.models, "load_model", lambda name, dtype: pytest.fail("a model was loaded"))
     Path("old.csv").write_text("precious")
-    assert "old.csv: exists; --force" in refused(OutputError, "--out", "old.csv")
+    assert "old.csv: exists; force=True" in refused(OutputError, "--out", "old.csv")
     assert "m.csv" in refused(InputError, "--out", "m.csv", "--missing", "./m.csv")
     assert "old.csv: exists" in refused(OutputError, "--missing", "old.csv")
     assert "no folder nowhere" in refused(OutputError, "--out", "nowhere/s.csv")

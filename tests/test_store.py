@@ -258,7 +258,7 @@ def test_a_failure_in_the_middle_leaves_the_old_file(tmp_path: Path, monkeypatch
 def test_an_existing_file_is_replaced_only_by_force(tmp_path: Path) -> None:
     path, old, new = tmp_path / "a.h5", attribution(), attribution(seed=1)
     save(path, [old])
-    with pytest.raises(OutputError, match="exists; --force"):
+    with pytest.raises(OutputError, match="exists; force=True"):
         save(path, [new])
     assert_same(old, load(path)[0])
     save(path, [new], force=True)

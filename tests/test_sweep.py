@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import jax
 import numpy as np
@@ -18,10 +19,12 @@ from scipy.stats import spearmanr
 from hlx.coalitions import all_rows, ids_from_rows
 from hlx.errors import InputError, ModelError, NonFiniteScoreError
 from hlx.games import Game, shapley_from_table
-from hlx.models.batches import LARGEST_BATCH, BatchRunner, auto_batch, parse_batch
+from hlx.models.batches import LARGEST_BATCH, BatchRunner, auto_batch, parse_batch, workers
 from hlx.models.dual_encoder import DualEncoder
 from hlx.models.image_side import ImageSide
 from hlx.models.load import load_model
+from hlx.models.transformer import BlockShape
+from hlx.models.vision import VisionShape
 from hlx.regions import Grid
 from hlx.stimuli import Stimulus
 from tests.conftest import MakeCheckpoint
@@ -283,7 +286,35 @@ def test_automatic_batch_is_a_power_of_two_per_device(tokens: int, widest: int) 
     assert auto_batch(tokens, 2 * widest, devices) <= size
 
 
+@pytest.mark.parametrize(
+    ("shape", "cpu", "accelerator"),
+    [
+        ((224, 32, 768, 3072, 12, False), 16, 1024),  # CLIP B/32
+        ((224, 16, 768, 3072, 12, False), 4, 256),  # CLIP B/16
+        ((224, 14, 1024, 4096, 16, False), 2, 128),  # CLIP L/14
+        ((336, 14, 1024, 4096, 16, False), 1, 32),  # 16 * 577 logits a token are more than 4096
+        ((384, 16, 768, 3072, 12, True), 1, 64),  # SigLIP base at 384: 12 * 576
+        ((384, 14, 1152, 4304, 16, True), 1, 16),  # SigLIP so400m at 384: 16 * 729
+    ],
+)
+def test_automatic_batches_of_published_models(shape: tuple, cpu: int, accelerator: int) -> None:
+    """Attention's logits count too: neither they nor the MLP's activations outgrow a batch's share."""
+    side, patch, width, mlp, heads, probe = shape
+    sizes = VisionShape(side, patch, 12, width, mlp, BlockShape(heads, "gelu", 1e-5), probe)
+    assert auto_batch(sizes.tokens, sizes.widest, jax.local_devices()[:1]) == cpu
+    gpu = Mock(spec=jax.Device, platform="gpu", **{"memory_stats.return_value": {"bytes_limit": 80 * 2**30}})
+    assert auto_batch(sizes.tokens, sizes.widest, [gpu]) == accelerator
+    assert accelerator * heads * sizes.tokens**2 * 4 <= 2**30
+
+
+def test_cpu_workers_follow_the_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that has three of a machine's cores has three batches under way."""
+    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {5, 6, 9}, raising=False)
+    assert workers(jax.local_devices()[:1]) == 3
+
+
 def test_config_of_the_checkpoint_is_the_shape(clip_checkpoint: Path, model: DualEncoder) -> None:
     config = json.loads((clip_checkpoint / "config.json").read_text())["vision_config"]
     assert model.side == config["image_size"]
-    assert model.image_side.tokens_per_image == (config["image_size"] // config["patch_size"]) ** 2 + 1
+    assert model.image_side.shape.tokens == (config["image_size"] // config["patch_size"]) ** 2 + 1

@@ -115,7 +115,7 @@ def games_from_attributions(attributions: Sequence[Attribution], name: str) -> l
     holding = holding_tables(attributions)
     if not holding:
         raise InputError(
-            f"{name}: has no table of all coalitions; make it with --estimator exact, and without --no-table"
+            f'{name}: has no table of all coalitions; make it with estimator="exact", and keep its table'
         )
     games = []
     for i, attribution in enumerate(holding):

@@ -192,7 +192,7 @@ def _notes(result: BenchmarkResult, tables: Sequence[str]) -> list[str]:
     if unplaced and None in result.regions:
         lines.append(
             f"where players lie is not known: {', '.join(unplaced)} ran without neighbours "
-            "(--grid ROWSxCOLS tells)"
+            '(grid="ROWSxCOLS" tells)'
         )
     return lines
 

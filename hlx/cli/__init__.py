@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings
 from collections.abc import Mapping
@@ -24,11 +25,26 @@ COMMANDS = {
     "compare": "Maps against human maps: similarities, baselines, noise ceilings.",
     "analyze": "The research questions of a study: tests, corrections, effect sizes.",
     "report": "A study as one page: tables, distributions and a gallery of maps.",
-    "study": "Large sweeps: plan, run, resume, merge and report thousands of maps.",
+    "sweep": "Large sweeps: plan, run, resume, merge and report thousands of maps.",
     "score": "Caption and foil scores of whole stimulus files, and their accuracies.",
     "models": "What can be loaded, what is embedded, and what each needs.",
     "convert": "Write a checkpoint's weights as safetensors, which need no torch.",
 }
+
+
+ARGUMENTS = {
+    "batch_size": "--batch-size",
+    "detector": "--detector",
+    "device": "--device",
+    "dtype": "--dtype",
+    "engine": "--engine",
+    "estimator": "--estimator",
+    "force": "--force",
+    "grid": "--grid",
+    "keep_vectors": "--keep-embeddings",
+    "key": "--key",
+}
+"""Arguments of the library that its messages name, and the options of the commands that take them."""
 
 
 class LazyCommands(click.Group):
@@ -101,9 +117,22 @@ def group(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
+def in_options(message: str) -> str:
+    """A message of the library in the words of a command: `force=True` becomes --force.
+
+    Of the arguments in `ARGUMENTS` alone: file names and texts may hold an = too.
+    """
+
+    def option(found: re.Match[str]) -> str:
+        name, value = ARGUMENTS[found[1]], found[2].strip('"')
+        return name if value == "True" else f"{name} {value}"
+
+    return re.sub(rf'\b({"|".join(ARGUMENTS)})=(True|"[^"]*"|\d+)', option, message)
+
+
 def _one_line(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
     if category is UserWarning or category.__module__.startswith("hlx"):
-        click.echo(f"warning: {message}", err=True)
+        click.echo(f"warning: {in_options(str(message))}", err=True)
 
 
 def main() -> None:
@@ -142,5 +171,5 @@ def main() -> None:
 
 
 def _fail(message: str) -> None:
-    click.echo("hlx: " + " ".join(message.split()), err=True)
+    click.echo("hlx: " + in_options(" ".join(message.split())), err=True)
     sys.exit(2)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from hlx.cli.analysis_options import analysis_options
 from hlx.cli.outputs import check_outputs, tell_written
-from hlx.cli.study_options import analysis_options
 
 _FILE = click.Path(path_type=Path)
 

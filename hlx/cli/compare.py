@@ -11,7 +11,7 @@ import click
 from hlx.cli.outputs import PICTURES, check_outputs, tell_written
 
 if TYPE_CHECKING:
-    from hlx.comparing import Comparison
+    from hlx.alignment.compare import Comparison
 
 _FILE = click.Path(path_type=Path)
 _NONE = "-"
@@ -39,7 +39,7 @@ _CEILINGS = {
     multiple=True,
     metavar="NAME",
     help="Repeatable: RC, EMD, CC, SIM, KLDiv, cosine, top-k IoU, chi-squared, and with clicks NSS, AUC, "
-    "shuffled AUC.  [default: all that apply]",
+    "shuffled AUC; or your own as FILE.py:FUNCTION.  [default: all that apply but your own]",
 )
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of mismatched pairs and halves."
@@ -82,13 +82,15 @@ def compare(
       hlx compare clip.h5 flava.h5 humans.h5 --plot distributions.png --csv similarities.csv
     """
     check_outputs({"--plot": (plot, PICTURES), "--csv": (table, (".csv",))}, (*maps, humans), force)
-    from hlx.comparing import compare as compared
-    from hlx.comparing import comparison_rows, summary
+    from hlx.alignment.compare import compare as compared
+    from hlx.alignment.compare import comparison_rows, summary
+    from hlx.alignment.maps import find_measure
+    from hlx.alignment.model_maps import read_model_maps
     from hlx.humans import read_human_maps
-    from hlx.model_maps import read_model_maps
 
+    chosen = [find_measure(name) for name in measures]
     people = read_human_maps(humans)
-    how: dict[str, Any] = {"magnitude": magnitude, "measures": measures, "seed": seed, "splits": splits}
+    how: dict[str, Any] = {"magnitude": magnitude, "measures": chosen, "seed": seed, "splits": splits}
     comparisons = [compared(model, people, **how) for model in read_model_maps(maps)]
     if plot is not None:
         _draw(plot, comparisons)
@@ -107,7 +109,7 @@ def compare(
 
 
 def _draw(path: Path, comparisons: list[Comparison]) -> None:
-    from hlx.comparing import comparison_panels
+    from hlx.alignment.compare import comparison_panels
     from hlx.plot import distributions_figure, save_figure
 
     counts = sorted({len(each.stimuli) for each in comparisons})
@@ -121,7 +123,7 @@ def _text(found: dict[str, Any]) -> str:
     """One model's comparison for people: a line for each measure, and what it says."""
     from hlx.text_tables import text_table
 
-    columns = ["matched", "shuffled", "uniform", "centre", "other people"]
+    columns = ["matched", "shuffled", "uniform", "centre bias", "mean human map"]
     columns += [
         kind for kind in _CEILINGS if any(kind in one["ceilings"] for one in found["measures"].values())
     ]
@@ -149,7 +151,7 @@ def _legend(found: list[dict[str, Any]]) -> str:
     lines = [
         f"{', '.join(f'{arrow} {better}' for better, arrow in _ARROWS.items())} is closer; "
         "means over stimuli, the matched ± their standard error",
-        "shuffled: with human maps of other stimuli; other people: the mean human map of all other stimuli",
+        "shuffled: with human maps of other stimuli; mean human map: of all other stimuli",
         *(text for kind, text in _CEILINGS.items() if kind in shown),
     ]
     if any(each["simulated"] for each in found):

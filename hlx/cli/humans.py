@@ -4,23 +4,66 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hlx.cli.click_masks import click_mask, mask_options
 from hlx.cli.outputs import check_outputs, tell_written
 from hlx.errors import InputError
 
 if TYPE_CHECKING:
-    from hlx.humans import Normalisation, Response
+    from hlx.humans import ClickMask, Normalisation, Response
 
 _FILE = click.Path(path_type=Path)
 NORMALISATIONS: dict[str, Normalisation] = {"mask-1": "mask - 1", "mask": "mask"}
 NAMES_SHOWN = 5
 """So many stimuli without responses are named."""
+
+
+_MASK_OPTIONS = (
+    ("--canvas", int, 400, "Its side in pixels."),
+    ("--radius", float, 100.0, "Pixels beyond which a click adds nothing."),
+    ("--gain", float, 100.0, "What a click adds at its centre."),
+    ("--sigma", float, None, "Of a click's Gaussian, in pixels.  [default: sqrt(0.2) radius, which is 44.7]"),
+    ("--cap", float, 255.0, "Masks, which start at 1, end here."),
+)
+
+
+_OPTIONS = {"side": "--canvas", "min_responses": "--min-responses"} | {
+    name.removeprefix("--"): name for name, *_ in _MASK_OPTIONS
+}
+"""What the library's arguments are called on the command line."""
+
+
+def _mask_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say how clicks become a mask; `_click_mask` takes what they give."""
+    for name, kind, default, words in reversed(_MASK_OPTIONS):
+        shown = default is not None
+        command = click.option(name, type=kind, default=default, show_default=shown, help=words)(command)
+    return command
+
+
+def _click_mask(
+    canvas: int, sigma: float | None, radius: float, normalisation: Normalisation = "mask - 1", **rest: float
+) -> ClickMask:
+    from hlx.humans import ClickMask
+
+    sigma = 0.2**0.5 * radius if sigma is None else sigma
+    with _options_named():
+        return ClickMask(side=canvas, radius=radius, sigma=sigma, normalisation=normalisation, **rest)
+
+
+@contextmanager
+def _options_named() -> Iterator[None]:
+    """Let errors that name an argument of the library name the option it comes from."""
+    try:
+        yield
+    except InputError as error:
+        name, _, said = str(error).partition(": ")
+        raise (InputError(f"{_OPTIONS[name]}: {said}") if name in _OPTIONS else error) from None
 
 
 @click.group(invoke_without_command=True)
@@ -48,7 +91,7 @@ def humans(ctx: click.Context) -> None:
     metavar="FILE",
     help="Known stimuli (.csv, .jsonl, VALSE's .json): others are errors.",
 )
-@mask_options
+@_mask_options
 @click.option(
     "--normalisation",
     type=click.Choice(list(NORMALISATIONS)),
@@ -101,12 +144,13 @@ def build(
     from hlx.humans import build_human_maps, read_responses, summary, summary_text, write_human_maps
     from hlx.regions import Grid
 
-    regions, mask = Grid.parse(grid), click_mask(**given, normalisation=NORMALISATIONS[normalisation])
+    regions, mask = Grid.parse(grid), _click_mask(**given, normalisation=NORMALISATIONS[normalisation])
     known = None if stimuli is None else _known(stimuli)
     read = read_responses(responses, known)
     if stimuli is not None and known is not None:
         _warn_unseen(stimuli, known, read)
-    maps = build_human_maps(read, regions, mask, min_responses=min_responses, simulated=simulated)
+    with _options_named():
+        maps = build_human_maps(read, regions, mask, min_responses=min_responses, simulated=simulated)
     write_human_maps(out, maps, force)
     if table is not None:
         from hlx.map_tables import map_table_text
@@ -126,7 +170,7 @@ def build(
 )
 @click.option("--participant", metavar="ID", help="Whose response.")
 @click.option("--stimulus", metavar="ID", help="To what.")
-@mask_options
+@_mask_options
 @click.option(
     "--out", required=True, type=_FILE, metavar="FILE.png", help="The picture, as large as the canvas."
 )
@@ -157,7 +201,7 @@ def render(
     from hlx.humans.build import warn_off_canvas
     from hlx.images import png_bytes, read_image
 
-    mask = click_mask(**given)
+    mask = _click_mask(**given)
     response = _response(clicks, responses, participant, stimulus)
     pixels = read_image(image)
     warn_off_canvas([response], mask)

@@ -47,7 +47,7 @@ def from_model(
     for request in requests(estimators, how["budget"], how["seed"], how["tolerance"]):
         request.check(regions.n_players)
     batch_size = parse_batch(str(options["batch_size"]))
-    read_image(stimuli[0].image)
+    pixels = read_image(stimuli[0].image)
 
     from hlx.explaining import explain_pairs
 
@@ -62,6 +62,7 @@ def from_model(
             batch_size=batch_size,
             progress=progress,
             keep_vectors=keep_embeddings,
+            pixels=pixels,
             **how,
         )
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from hlx.cli.analysis_options import analysis_options
 from hlx.cli.outputs import check_outputs, tell_written
-from hlx.cli.study_options import analysis_options
 
 _FILE = click.Path(path_type=Path)
 
@@ -40,7 +40,8 @@ def report(
     force: bool,
 ) -> None:
     """Show the study of the folder STUDY as one page: the tables of `hlx analyze`, what similarities are
-    worth beside chance, the centre and other people, and a gallery of every stimulus's maps, to be sorted.
+    worth beside chance, centre bias and the mean human map, and a gallery of every stimulus's maps, to be
+    sorted.
 
     STUDY is laid out as for `hlx analyze`. The page is a single file that loads nothing; the same study and
     options make the same bytes. Prints what was found in a few sentences.

@@ -5,39 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-import click
 import numpy as np
 
 if TYPE_CHECKING:
     from hlx.attribution import Attribution
 
 
-@contextmanager
-def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(label: str) -> AbstractContextManager[Callable[[int, int], None]]:
     """A bar on a terminal, else a line for every tenth of the way; both on stderr."""
-    if not sys.stderr.isatty():
-        tenths = 0
+    from hlx.sweep.run.display import display_for
 
-        def line(done: int, total: int) -> None:
-            nonlocal tenths
-            if done * 10 // total > tenths:
-                tenths = done * 10 // total
-                click.echo(f"{label}: {done} of {total}", err=True)
-
-        yield line
-        return
-    # Width 0 fills the line and no more; a fixed width wraps on narrow terminals.
-    with click.progressbar(length=1, label=label, file=sys.stderr, show_pos=True, width=0) as bar:
-
-        def step(done: int, total: int) -> None:
-            bar.length = total
-            bar.update(done - bar.pos)
-
-        yield step
+    return display_for().counting(label)
 
 
 def colours_wanted() -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64
 
+from hlx.estimators.threads import one_blas_thread
 from hlx.regions import Regions
 
 
@@ -21,11 +23,14 @@ class Estimate:
     standard_error : of the same shape; None where the values are exact or nothing is known of their error.
     degrees_of_freedom : of the standard errors, where they rest on so few draws that an interval takes
         Student's t; None for the normal distribution.
+    learned : what each game taught, from which a plan of a larger budget can start; None where nothing is
+        learned.
     """
 
     values: Float64[np.ndarray, "*games n"]
     standard_error: Float64[np.ndarray, "*games n"] | None = None
     degrees_of_freedom: float | None = None
+    learned: Sequence[Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +50,28 @@ class Plan(ABC):
     def n_players(self) -> int:
         return self.coalitions.shape[1]
 
+    def solve(self, values: Float[np.ndarray, "*games m"], learned: Sequence[Any] | None = None) -> Estimate:
+        """Shapley values from the values of the plan's coalitions.
+
+        Linear algebra runs in one thread, so that the bits are the same on any number of processors.
+
+        Parameters
+        ----------
+        values : (m,) or (g, m), in the order of the coalitions.
+        learned : that of an earlier estimate of the same games, by a plan of the same seed and a smaller
+            budget.
+        """
+        with one_blas_thread():
+            return self._solve(values) if learned is None else self._resume(values, learned)
+
     @abstractmethod
-    def solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
-        """Shapley values from the values of the plan's coalitions, in their order: (m,) or (g, m)."""
+    def _solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
+        """What `solve` returns."""
+
+    def _resume(self, values: Float[np.ndarray, "*games m"], learned: Sequence[Any]) -> Estimate:
+        """What `solve` returns of games of which something is known: the same, where nothing is learned."""
+        del learned
+        return self._solve(values)
 
 
 PlanMaker = Callable[[int, int, np.random.Generator, Regions | None], Plan]
@@ -67,6 +91,7 @@ class Estimator:
     summary : one line for lists.
     plan : see `PlanMaker`; called by `make_plan`, which checks the budget first.
     least_budget : n -> smallest budget that `plan` takes.
+    most_budget : the largest one, where memory grows with its square; 2^n is exact all the same.
     exhaustive : evaluates all 2^n coalitions.
     needs_budget : False where it ends by itself: without a budget it evaluates all that it can use.
     consistent : estimates Shapley values, so that a budget of 2^n makes them exact.
@@ -75,6 +100,7 @@ class Estimator:
     random : the seed matters.
     neighbourhoods : `regions` matter.
     estimates : what its values are called.
+    source : SHA-256 of the file of one of the user's own; None for those of hlx and of modules.
     """
 
     name: str
@@ -89,6 +115,8 @@ class Estimator:
     random: bool = True
     neighbourhoods: bool = False
     estimates: str = "Shapley values"
+    most_budget: int | None = None
+    source: str | None = None
 
     def least(self, n: int) -> int:
         """The smallest budget for n players; never above that of all coalitions."""

@@ -17,7 +17,7 @@ from hlx.regions import Regions
 class ExactPlan(Plan):
     """Every coalition, in the order of the ids: the values are whole tables."""
 
-    def solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
+    def _solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
         return Estimate(shapley(values))
 
 

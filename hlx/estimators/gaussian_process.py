@@ -6,7 +6,7 @@ equations 5.8 and 5.9; posterior, 2.23 and 2.24; leave-one-out, 5.12.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -19,8 +19,11 @@ from hlx.estimators.odd_kernels import Part, PlayerPart, Rows, SizePart
 
 # Prior standard deviation of the logarithm of what a player contributes to an interaction's variance.
 RELEVANCE_SPREAD = 0.7
-# Added to the diagonal, for the values are scaled to mean square 1.
-JITTER = 1e-9
+# Added to the diagonal, for the values are scaled to mean square 1; the next where one leaves the matrix
+# indefinite in floating point.
+JITTERS = (1e-9, 1e-7, 1e-5, 1e-3)
+# Numbers of a covariance that are computed at once: each of its parts takes several arrays of them.
+BLOCK = 1 << 19
 MOST_ITERATIONS = 60
 # Parameters stay within so many prior standard deviations.
 BOUND = 6.0
@@ -47,8 +50,35 @@ class OddKernel:
         return Rows(shown, self.members)
 
     def covariance(self, theta: Float64[np.ndarray, " k"], a: Rows, b: Rows) -> Float64[np.ndarray, "p q"]:
-        terms = [part.covariance(*self._of(part, theta), a, b)[0] for part in self.parts]
-        return np.sum(terms, axis=0)
+        """Of y at the rows a with y at the rows b."""
+        return added_up([part.covariance(*self._of(part, theta), a, b)[0] for part in self.parts])
+
+    def lower_covariance(
+        self, theta: Float64[np.ndarray, " k"], rows: Rows, jitter: float
+    ) -> Float64[np.ndarray, "p p"]:
+        """Of y at the rows with itself and `jitter` on the diagonal, in the order of LAPACK's columns.
+
+        Nothing is promised of what lies above the diagonal.
+        """
+        p = len(rows.shown)
+        covariance = np.empty((p, p), order="F")
+        for some in blocks(p, p):
+            covariance[some, : some.stop] = self.covariance(theta, rows[some], rows[: some.stop])
+        covariance[np.diag_indices(p)] += jitter
+        return covariance
+
+    def predict(
+        self,
+        theta: Float64[np.ndarray, " k"],
+        rows: Rows,
+        weights: Float64[np.ndarray, " p"],
+        shown: Bool[np.ndarray, "m n"],
+    ) -> Float64[np.ndarray, " m"]:
+        """Covariances of y at other coalitions with y at the rows, times weights."""
+        predicted = np.empty(len(shown))
+        for some in blocks(len(shown), len(weights)):
+            predicted[some] = self.covariance(theta, self.rows(shown[some]), rows) @ weights
+        return predicted
 
     def to_phi(self, theta: Float64[np.ndarray, " k"], rows: Rows) -> Float64[np.ndarray, "n p"]:
         return np.sum([part.to_phi(*self._of(part, theta), rows) for part in self.parts], axis=0)
@@ -63,8 +93,8 @@ class OddKernel:
         from scipy.linalg import lapack
 
         found = [part.covariance(*self._of(part, theta), rows, rows) for part in self.parts]
-        covariance = np.sum([term for term, _ in found], axis=0)
-        covariance[np.diag_indices(len(y))] += JITTER
+        covariance = added_up([term for term, _ in found])
+        covariance[np.diag_indices(len(y))] += JITTERS[0]
         factor, failed = lapack.dpotrf(covariance, lower=1)
         if failed:
             return 1e10, np.zeros(len(theta))
@@ -151,22 +181,33 @@ class Posterior:
 
     def predict(self, shown: Bool[np.ndarray, "m n"]) -> Float64[np.ndarray, " m"]:
         """Posterior mean of the odd part at other coalitions."""
-        return self.kernel.covariance(self.theta, self.kernel.rows(shown), self.rows) @ self.weights
+        return self.kernel.predict(self.theta, self.rows, self.weights, shown)
 
 
 def posterior(
     kernel: OddKernel, theta: Float64[np.ndarray, " k"], rows: Rows, y: Float64[np.ndarray, " p"]
 ) -> Posterior:
-    """The posterior for one theta."""
+    """The posterior for one theta.
+
+    One matrix of p x p numbers is held, which becomes its own factor and then its own inverse.
+
+    Raises
+    ------
+    LinAlgError : the covariance is not positive definite even with the largest jitter.
+    """
     from scipy.linalg import lapack, solve_triangular
 
-    covariance = kernel.covariance(theta, rows, rows)
-    covariance[np.diag_indices(len(y))] += JITTER
-    factor, _ = lapack.dpotrf(covariance, lower=1)
+    for jitter in JITTERS:
+        covariance = kernel.lower_covariance(theta, rows, jitter)
+        factor, failed = lapack.dpotrf(covariance, lower=1, clean=0, overwrite_a=1)
+        if not failed and np.isfinite(factor[-1, -1]):  # it passes NaN on to the last
+            break
+    else:
+        raise np.linalg.LinAlgError(f"the covariance of {len(y)} values is not positive definite")
     weights = lapack.dpotrs(factor, y, lower=1)[0]
     to_phi = kernel.to_phi(theta, rows)
-    explained = solve_triangular(factor, to_phi.T, lower=True)
-    precisions = np.diag(lapack.dpotri(factor, lower=1)[0])
+    explained = solve_triangular(factor, to_phi.T, lower=True, check_finite=False)
+    precisions = np.diag(lapack.dpotri(factor, lower=1, overwrite_c=1)[0])
     return Posterior(
         kernel,
         theta,
@@ -176,3 +217,22 @@ def posterior(
         kernel.of_phi(theta) - explained.T @ explained,
         weights / np.sqrt(precisions),
     )
+
+
+def posterior_bytes(pairs: int, n: int, triples: int) -> int:
+    """Memory that the posterior of so many values takes: its matrix, the rows, and blocks of the parts."""
+    return 8 * (pairs * (pairs + 3 * triples + 6 * n) + 12 * BLOCK)
+
+
+def added_up(terms: Sequence[Float64[np.ndarray, "p q"]]) -> Float64[np.ndarray, "p q"]:
+    """The sum, in new memory, of one term after the other."""
+    total = terms[0].copy()
+    for term in terms[1:]:
+        total += term
+    return total
+
+
+def blocks(rows: int, columns: int) -> Iterator[slice]:
+    """Slices of so many rows that a block has at most `BLOCK` numbers, or a single row."""
+    step = max(1, BLOCK // max(1, columns))
+    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))

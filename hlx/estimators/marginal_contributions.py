@@ -25,7 +25,7 @@ class MarginalContributionsPlan(Plan):
     before: Int[np.ndarray, "draws r n"]
     after: Int[np.ndarray, "draws r n"]
 
-    def solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
+    def _solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
         """Mean contributions, and standard errors from their spread between draws; None with a single draw.
 
         What is missing to efficiency is shared equally. This is the projection onto the plane that the

@@ -20,7 +20,7 @@ from hlx.regions import Regions
 class OcclusionPlan(Plan):
     """None shown, all but one shown for each player in turn, all shown."""
 
-    def solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
+    def _solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
         worth = np.asarray(values, np.float64)
         # A single player hidden is no player shown: then the first row serves both.
         return Estimate(worth[..., -1:] - worth[..., -1 - self.n_players : -1])

@@ -58,6 +58,12 @@ class Rows:
         i, j, k = self.members.T
         return self.signs[:, i] * self.signs[:, j] * self.signs[:, k]
 
+    def __getitem__(self, some: slice) -> Rows:
+        """Some of the rows, as views of what is known of all."""
+        rows = Rows(self.shown[some], self.members)
+        rows.signs, rows.sizes, rows.triples = self.signs[some], self.sizes[some], self.triples[some]
+        return rows
+
 
 class Part(ABC):
     """A term of the prior.

@@ -41,7 +41,7 @@ class PairedRegressionPlan(Plan):
     leverage: Float64[np.ndarray, " k"]
     floored: bool
 
-    def solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
+    def _solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
         """The fitted values, and standard errors by linearisation; None where a direction was shrunk.
 
         The error of a fit is close to the sum over draws of residual times pull on phi, whose variance the

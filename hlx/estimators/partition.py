@@ -49,7 +49,7 @@ class PartitionPlan(Plan):
 
     blocks: tuple[Block, ...]
 
-    def solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
+    def _solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
         worth = np.asarray(values, np.float64)
         phi = np.empty((*worth.shape[:-1], self.n_players))
         for block in self.blocks:

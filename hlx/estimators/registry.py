@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -21,6 +23,7 @@ from hlx.estimators.permutation import PERMUTATION
 from hlx.estimators.regression_adjusted import REGRESSION_ADJUSTED
 from hlx.estimators.rise import RISE
 from hlx.estimators.svarm import SVARM
+from hlx.own_code import is_own_name, own_object, source_hash
 from hlx.regions import Grid, LabelMap, Regions
 
 ESTIMATORS = {
@@ -42,12 +45,43 @@ ESTIMATORS = {
 
 
 def get_estimator(estimator: str | Estimator) -> Estimator:
-    """The estimator of this name, or the one given; InputError lists the names there are."""
+    """The estimator of this name.
+
+    Parameters
+    ----------
+    estimator
+        One of `ESTIMATORS`, or your own as "file.py:name" or "module:name", which then is its name in
+        results. An `Estimator` is returned as it is.
+
+    Raises
+    ------
+    InputError
+        No such estimator, file or name; lists the names there are.
+    """
     if isinstance(estimator, Estimator):
         return estimator
+    if isinstance(estimator, str) and is_own_name(estimator):
+        return _own(estimator, source_hash(estimator))
     if not isinstance(estimator, str) or estimator not in ESTIMATORS:
-        raise InputError(f"unknown estimator {reprlib.repr(estimator)}; there are {', '.join(ESTIMATORS)}")
+        raise InputError(
+            f"unknown estimator {reprlib.repr(estimator)}; there are {', '.join(ESTIMATORS)}, and your own "
+            "as file.py:NAME"
+        )
     return ESTIMATORS[estimator]
+
+
+@lru_cache
+def _own(name: str, source: str | None) -> Estimator:
+    """A file is run once, and again when its content is another."""
+    own = own_object(name, "estimator", InputError)
+    if not isinstance(own, Estimator):
+        raise InputError(f"estimator {name!r}: expected an Estimator, found {reprlib.repr(own)}")
+    return replace(own, name=name, source=source)
+
+
+def draws_at_random(name: str) -> bool:
+    """Whether the seed matters; of one of the user's own, whose file may be elsewhere, it is taken to."""
+    return name not in ESTIMATORS or ESTIMATORS[name].random
 
 
 def get_estimators(asked: str | Estimator | Sequence[str | Estimator]) -> list[Estimator]:
@@ -107,7 +141,7 @@ def check_affordable(estimator: Estimator, n: int, budget: int | None) -> None:
     Raises
     ------
     InputError : too many regions for all coalitions (names the sampled estimators), or a missing, useless,
-        too small or endless budget.
+        too small, too large (names the largest) or endless budget.
     """
     if estimator.exhaustive:
         if n > MAX_TABLE_PLAYERS:
@@ -129,6 +163,12 @@ def check_affordable(estimator: Estimator, n: int, budget: int | None) -> None:
         raise InputError(
             f"{estimator.name}: a budget of {budget:,} evaluations is more than the limit of "
             f"2^{MAX_TABLE_PLAYERS}; use a smaller one"
+        )
+    elif budget > (estimator.most_budget or budget) and not reaches_all(estimator, n, budget):
+        raise InputError(
+            f"{estimator.name}: a budget of {budget:,} evaluations is more than the largest that it takes, "
+            f"{estimator.most_budget:,}, for its memory grows with the square; use that, or another one such "
+            "as leverage"
         )
     elif budget < (least := estimator.least(n)):
         raise InputError(

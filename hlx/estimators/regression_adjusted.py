@@ -8,19 +8,24 @@ pairs, to all other folds, so that it knows nothing of the values that correct i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
 
 from hlx.estimators.estimator import Estimate, Estimator, Plan
-from hlx.estimators.game_by_game import solve_game_by_game
 from hlx.estimators.size_strata import PairSample, draw_pairs, stratum_population, stratum_sizes
-from hlx.estimators.surrogates import GaussianProcessSurrogate, Surrogate, surrogate_shapley
+from hlx.estimators.surrogates import FittedSurrogate, GaussianProcessSurrogate, Surrogate, surrogate_shapley
+from hlx.estimators.threads import solve_game_by_game
 from hlx.regions import Regions
 
 MOST_FOLDS = 5
+# Evaluations: a surrogate takes a few matrices of all its pairs, and time that grows with the cube.
+MOST_BUDGET = 1 << 14
+SURROGATE_MATRICES = 5
 # With fewer pairs a player a correction would add more noise than the bias it removes: the surrogate stands.
 LEAST_PAIRS_A_PLAYER = 2
 
@@ -43,23 +48,30 @@ class RegressionAdjustedPlan(Plan):
     surrogate: Surrogate
     regions: Regions | None
 
-    def solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
+    def _solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
         """The adjusted values, exactly efficient; standard errors by the spread of residuals within strata.
 
         Raises
         ------
         InputError : the surrogate has no Shapley values of its own, and a table is too large.
         """
-        games = values.astype(np.float64, copy=False).reshape(-1, values.shape[-1])
-        solved = solve_game_by_game(self._solve_one, list(games))
-        shape = (*values.shape[:-1], self.n_players)
-        phi = np.array([mean for mean, _ in solved]).reshape(shape)
-        if len(self.fold) < LEAST_PAIRS_A_PLAYER * self.n_players:
-            return Estimate(phi)
-        error = np.array([error for _, error in solved]).reshape(shape)
-        return Estimate(phi, error, float(len(self.fold) - self.n_players + 1))
+        return self._resume(values, [None] * (values.size // values.shape[-1]))
 
-    def _solve_one(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _resume(self, values: Float[np.ndarray, "*games m"], learned: Sequence[Any]) -> Estimate:
+        """As `_solve`; each game's surrogates start from the one fitted before."""
+        games = values.astype(np.float64, copy=False).reshape(-1, values.shape[-1])
+        game_bytes = 8 * SURROGATE_MATRICES * len(self.fold) ** 2
+        solved = solve_game_by_game(self._solve_one, list(zip(games, learned, strict=True)), game_bytes)
+        shape = (*values.shape[:-1], self.n_players)
+        phi = np.array([one.phi for one in solved]).reshape(shape)
+        fitted = [one.surrogate for one in solved]
+        if len(self.fold) < LEAST_PAIRS_A_PLAYER * self.n_players:
+            return Estimate(phi, learned=fitted)
+        error = np.sqrt(np.array([one.variance for one in solved])).reshape(shape)
+        return Estimate(phi, error, float(len(self.fold) - self.n_players + 1), fitted)
+
+    def _solve_one(self, game: tuple[np.ndarray, FittedSurrogate | None]) -> _Solved:
+        values, start = game
         pairs = self.sample.pairs
         odd = (values[pairs[:, 0]] - values[pairs[:, 1]]) / 2
         half_total = (values[-1] - values[0]) / 2
@@ -69,9 +81,8 @@ class RegressionAdjustedPlan(Plan):
         for fold in range(self.folds):
             held_out = self.fold == fold if self.folds > 1 else np.zeros(len(odd), bool)
             known = ~held_out
-            fitted = self.surrogate.fit(
-                np.concatenate([shown[known], everything]), np.append(odd[known], half_total), self.regions
-            )
+            pairs_and_all = np.concatenate([shown[known], everything])
+            fitted = self._fit(pairs_and_all, np.append(odd[known], half_total), start)
             both = np.concatenate([shown, everything])
             predicted = (fitted.predict(both) - fitted.predict(~both)) / 2
             missed = odd - predicted[:-1]
@@ -79,7 +90,19 @@ class RegressionAdjustedPlan(Plan):
             expanded = self._expansion(held_out) * missed
             phi += surrogate_shapley(fitted, self.n_players) + expanded @ weights
             phi += 2 * (half_total - predicted[-1]) / self.n_players
-        return phi / self.folds, np.sqrt(self._variance(residuals[:, None] * weights))
+        return _Solved(phi / self.folds, self._variance(residuals[:, None] * weights), fitted)
+
+    def _fit(
+        self,
+        coalitions: Bool[np.ndarray, "p n"],
+        odd: Float64[np.ndarray, " p"],
+        start: FittedSurrogate | None,
+    ) -> FittedSurrogate:
+        again = getattr(self.surrogate, "fit_from", None)
+        if start is None or again is None:
+            return self.surrogate.fit(coalitions, odd, self.regions)
+        found: FittedSurrogate = again(start, coalitions, odd, self.regions)
+        return found
 
     def _expansion(self, held_out: Bool[np.ndarray, " k"]) -> Float64[np.ndarray, " k"]:
         """How many pairs each pair stands for: a held-out one for its share of all that were not fitted to.
@@ -103,6 +126,14 @@ class RegressionAdjustedPlan(Plan):
                 spread = terms[inside].var(axis=0, ddof=1)
                 variance += population * (population - count) / count * spread
         return variance
+
+
+class _Solved(NamedTuple):
+    """A game's Shapley values, their variances, and the last fold's surrogate."""
+
+    phi: Float64[np.ndarray, " n"]
+    variance: Float64[np.ndarray, " n"]
+    surrogate: FittedSurrogate
 
 
 def shapley_weights(shown: Bool[np.ndarray, "k n"]) -> Float64[np.ndarray, "k n"]:
@@ -141,6 +172,7 @@ def regression_adjusted(
         _least,
         costly=costly,
         neighbourhoods=True,
+        most_budget=MOST_BUDGET,
     )
 
 

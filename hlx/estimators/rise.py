@@ -36,7 +36,7 @@ class RisePlan(Plan):
 
     weights: Float64[np.ndarray, "m n"]
 
-    def solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
+    def _solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
         worth = np.asarray(values, np.float64)
         # Against the empty coalition's value, so that a large constant leaves no rounding.
         return Estimate((worth - worth[..., :1]) @ self.weights)

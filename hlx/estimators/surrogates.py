@@ -35,7 +35,11 @@ class FittedSurrogate(Protocol):
 
 @runtime_checkable
 class Surrogate(Protocol):
-    """A way to fit such models."""
+    """A way to fit such models.
+
+    It may have a method `fit_from(start, coalitions, odd, regions)`, which starts from a model of the same
+    game that was fitted to fewer coalitions.
+    """
 
     def fit(
         self, coalitions: Bool[np.ndarray, "p n"], odd: Float64[np.ndarray, " p"], regions: Regions | None
@@ -79,12 +83,22 @@ class GaussianProcessSurrogate:
     def fit(
         self, coalitions: Bool[np.ndarray, "p n"], odd: Float64[np.ndarray, " p"], regions: Regions | None
     ) -> ScaledPosterior:
+        return self.fit_from(None, coalitions, odd, regions)
+
+    def fit_from(
+        self,
+        start: ScaledPosterior | None,
+        coalitions: Bool[np.ndarray, "p n"],
+        odd: Float64[np.ndarray, " p"],
+        regions: Regions | None,
+    ) -> ScaledPosterior:
         n = coalitions.shape[1]
         kernel = OddKernel(n, triples_of(n, regions))
         scale = float(np.sqrt(np.mean(odd**2))) or 1.0
         pairs = len(odd) - 1
         some = np.unique(np.linspace(0, pairs, min(pairs, self.most_fitted) + 1).round().astype(int))
-        theta = kernel.fit(kernel.rows(coalitions[some]), odd[some] / scale)
+        before = None if start is None else start.posterior.theta
+        theta = kernel.fit(kernel.rows(coalitions[some]), odd[some] / scale, before)
         return ScaledPosterior(posterior(kernel, theta, kernel.rows(coalitions), odd / scale), scale)
 
 

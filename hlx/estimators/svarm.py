@@ -41,7 +41,7 @@ class SvarmPlan(Plan):
     counts: Int[np.ndarray, "sizes n"]
     shares: Float64[np.ndarray, "sizes n"]
 
-    def solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
+    def _solve(self, values: Float[np.ndarray, "*games m"]) -> Estimate:
         """Means over strata; standard errors from the spread within them.
 
         What is missing to efficiency is shared equally: the projection onto the plane that the Shapley value

@@ -1,18 +1,24 @@
 """Where people looked: clicks on blurred images become masks, raters' maps and mean human maps.
 
-``responses`` reads what participants did, ``validity`` says which responses count, ``masks`` turns clicks
-into maps, ``build`` puts these together, ``human_maps`` is the result and ``files`` keeps it; ``render``
-shows an image as a participant saw it, ``summary`` says what a build came to, and ``simulate`` makes
-participants up for demos.
+``responses`` reads what participants did, ``masks`` turns clicks into maps and shows an image as a
+participant saw it, ``build`` says which responses count and puts these together, ``human_maps`` is the result
+and ``human_map_files`` keeps it; ``simulate`` makes participants up for demos.
 """
 
 from hlx.humans.build import build_human_maps
-from hlx.humans.files import read_human_maps, write_human_maps
-from hlx.humans.human_maps import ClickMask, FilterStep, HumanMap, HumanMaps, Normalisation
-from hlx.humans.render import seen_image
+from hlx.humans.human_map_files import read_human_maps, write_human_maps
+from hlx.humans.human_maps import (
+    ClickMask,
+    FilterStep,
+    HumanMap,
+    HumanMaps,
+    Normalisation,
+    summary,
+    summary_text,
+)
+from hlx.humans.masks import seen_image
 from hlx.humans.responses import Response, read_responses, write_responses
 from hlx.humans.simulate import simulate_responses
-from hlx.humans.summary import summary, summary_text
 
 __all__ = [
     "ClickMask",

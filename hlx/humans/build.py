@@ -1,22 +1,34 @@
-"""From responses to human maps: filters, masks, means over raters."""
+"""From responses to human maps: filters, masks, means over raters.
+
+The reference study keeps responses with at least one click in which the caption was chosen, and stimuli with
+at least three of them. Reported problems and clicks that change nothing are filters of their own here, so
+that nothing falls without being counted.
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float64
 
 from hlx.counts import whole_number
 from hlx.errors import InputError
-from hlx.humans.human_maps import ClickMask, FilterStep, HumanMap, HumanMaps
+from hlx.humans.human_maps import STUDY_MASK, ClickMask, FilterStep, HumanMap, HumanMaps
 from hlx.humans.masks import response_maps
 from hlx.humans.responses import Response, check_unique
-from hlx.humans.validity import IN_REACH, enough_name, filter_step, valid_responses
 from hlx.regions import Grid
 
-STUDY_MASK = ClickMask()
+FILTERS: tuple[tuple[str, Callable[[Response], bool]], ...] = (
+    ("no problem reported", lambda response: not response.problem_reported),
+    (
+        "deblurred before answering",
+        lambda response: len(response.clicks) > 0 and not response.answered_without_deblurring,
+    ),
+    ("caption chosen", lambda response: response.answer == "caption"),
+)
+"""What a response alone tells; `build_human_maps` adds what its mask and the other responses tell."""
 
 
 def build_human_maps(
@@ -35,14 +47,22 @@ def build_human_maps(
 
     Parameters
     ----------
-    mask : canvas, shape of a click and normalisation; the reference study's by default.
-    min_responses : the study's is 3.
-    simulated : no people took part; also taken from the responses themselves.
+    responses
+        Of all participants; `read_responses` reads them.
+    grid
+        The cells that masks are summed over.
+    mask
+        Canvas, shape of a click and normalisation; the reference study's by default.
+    min_responses
+        The study's is 3.
+    simulated
+        No people took part; also taken from the responses themselves.
 
     Raises
     ------
-    InputError : two responses of a participant to a stimulus, a grid finer than the canvas, or no stimulus
-        with enough responses that count.
+    InputError
+        Two responses of a participant to a stimulus, a grid finer than the canvas, or no stimulus with enough
+        responses that count.
 
     Warns
     -----
@@ -50,19 +70,24 @@ def build_human_maps(
         Clicks off the canvas, which the equations rasterise like all others; and responses that fall because
         none of their clicks changes the mask. Both are counted, and the first is named.
     """
-    min_responses = whole_number(min_responses, "responses that a stimulus needs", 1)
+    min_responses = whole_number(min_responses, "min_responses", 1)
     check_unique(responses)
-    valid, steps = valid_responses(responses)
+    valid = list(responses)
+    steps = [_filter_step("all responses", valid)]
+    for name, passes in FILTERS:
+        valid = [response for response in valid if passes(response)]
+        steps.append(_filter_step(name, valid))
     values, in_reach = response_maps([response.clicks for response in valid], grid, mask)
     warn_off_canvas(responses, mask)
     _warn_out_of_reach([response for response, reaches in zip(valid, in_reach, strict=True) if not reaches])
-    steps.append(filter_step(IN_REACH, [valid[place] for place in np.flatnonzero(in_reach)]))
+    counting = [valid[place] for place in np.flatnonzero(in_reach)]
+    steps.append(_filter_step("a click in reach of the canvas", counting))
     raters: dict[str, list[int]] = {response.stimulus: [] for response in responses}
     for place in np.flatnonzero(in_reach).tolist():
         raters[valid[place].stimulus].append(place)
     kept = {stimulus: places for stimulus, places in raters.items() if len(places) >= min_responses}
     counted = [valid[place] for places in kept.values() for place in places]
-    steps.append(filter_step(enough_name(min_responses), counted))
+    steps.append(_filter_step(f"stimuli with at least {min_responses} of these", counted))
     if not kept:
         raise InputError(_nothing_left(steps, min_responses))
     return HumanMaps(
@@ -106,6 +131,10 @@ def _warn_out_of_reach(responses: Sequence[Response]) -> None:
         f"canvas (the first: {responses[0].name})",
         stacklevel=3,
     )
+
+
+def _filter_step(name: str, responses: Sequence[Response]) -> FilterStep:
+    return FilterStep(name, len(responses), len({response.stimulus for response in responses}))
 
 
 def _human_map(responses: Sequence[Response], values: Float64[np.ndarray, "raters n"]) -> HumanMap:

@@ -1,11 +1,14 @@
-"""What a build of human maps results in: for each stimulus the mean map of its raters, and theirs."""
+"""What a build of human maps results in: for each stimulus the mean map of its raters, and theirs.
+
+``summary`` and ``summary_text`` say what a build came to, for machines and for people.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float64
@@ -27,19 +30,25 @@ class ClickMask:
 
     Attributes
     ----------
-    side : width and height of the canvas in pixels.
-    radius : beyond so many pixels from its centre a click adds nothing.
-    gain : what a click adds at its centre.
-    sigma : in pixels; a click adds gain exp(-d^2 / (2 sigma^2)). The study's exp(-d^2 / (0.4 R^2)) is sigma =
+    side
+        Width and height of the canvas in pixels.
+    radius
+        Beyond so many pixels from its centre a click adds nothing.
+    gain
+        What a click adds at its centre.
+    sigma
+        In pixels; a click adds gain exp(-d^2 / (2 sigma^2)). The study's exp(-d^2 / (0.4 R^2)) is sigma =
         sqrt(0.2) R, 44.7 at a radius of 100.
-    cap : masks are clipped to it.
-    normalisation : see `Normalisation`.
+    cap
+        Masks are clipped to it.
+    normalisation
+        See `Normalisation`.
 
     Raises
     ------
-    InputError : a side that is no whole number from 1 to `MAX_SIDE`; a radius, gain or sigma that is not
-        finite and above 0; a cap that is not finite and above the 1 that masks start at; another
-        normalisation.
+    InputError
+        A side that is no whole number from 1 to `MAX_SIDE`; a radius, gain or sigma that is not finite and
+        above 0; a cap that is not finite and above the 1 that masks start at; another normalisation.
     """
 
     side: int = 400
@@ -50,9 +59,9 @@ class ClickMask:
     normalisation: Normalisation = "mask - 1"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "side", whole_number(self.side, "canvas", 1))
+        object.__setattr__(self, "side", whole_number(self.side, "side", 1))
         if self.side > MAX_SIDE:
-            raise InputError(f"canvas: expected at most {MAX_SIDE} pixels, found {self.side}")
+            raise InputError(f"side: expected at most {MAX_SIDE} pixels, found {self.side}")
         for name, least in (("radius", 0), ("gain", 0), ("sigma", 0), ("cap", 1)):
             value = float(getattr(self, name))
             if not least < value < math.inf:
@@ -63,17 +72,25 @@ class ClickMask:
             raise InputError(f"normalisation: expected {known}, found {self.normalisation!r}")
 
 
+STUDY_MASK = ClickMask()
+"""The reference study's."""
+
+
 @dataclass(frozen=True, eq=False)
 class HumanMap:
     """Where people looked in one stimulus.
 
     Attributes
     ----------
-    values : float64 (n,), row-major; the mean of the raters' maps, sums to 1.
-    raters : participants whose responses count, in the order of the responses; none for published means.
-    rater_values : float64 (raters, n), each row sums to 1; None where only the mean is known.
-    clicks : each rater's clicks, float64 (k, 2) of x (column) and y (row) in pixels of the canvas; pixel
-        centres are at integers. None where only maps are known.
+    values
+        (n,), row-major; the mean of the raters' maps, sums to 1.
+    raters
+        Participants whose responses count, in the order of the responses; none for published means.
+    rater_values
+        (raters, n), each row sums to 1; None where only the mean is known.
+    clicks
+        Each rater's clicks, float64 (k, 2) of x (column) and y (row) in pixels of the canvas; pixel centres
+        are at integers. None where only maps are known.
     """
 
     values: Float64[np.ndarray, " n"]
@@ -97,12 +114,18 @@ class HumanMaps:
 
     Attributes
     ----------
-    grid : the regions.
-    maps : by stimulus id, in the order in which the stimuli first appear.
-    mask : how clicks became masks; None where the maps came without clicks.
-    steps : the validity filters, the first "all responses"; empty where the maps came without responses.
-    dropped : stimulus id -> valid responses, of the stimuli that had too few.
-    simulated : True where no people took part; every text and picture says so.
+    grid
+        The regions.
+    maps
+        By stimulus id, in the order in which the stimuli first appear.
+    mask
+        How clicks became masks; None where the maps came without clicks.
+    steps
+        The validity filters, the first "all responses"; empty where the maps came without responses.
+    dropped
+        Stimulus id -> valid responses, of the stimuli that had too few.
+    simulated
+        True where no people took part; every text and picture says so.
     """
 
     grid: Grid
@@ -111,3 +134,50 @@ class HumanMaps:
     steps: tuple[FilterStep, ...] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
     simulated: bool = False
+
+
+def summary(humans: HumanMaps) -> dict[str, Any]:
+    """Everything but the clicks as JSON types; each step also says how many responses and stimuli fell."""
+    return {
+        "grid": str(humans.grid),
+        "mask": None if humans.mask is None else asdict(humans.mask),
+        "simulated": humans.simulated,
+        "steps": _steps(humans.steps),
+        "dropped": dict(humans.dropped),
+        "maps": {
+            stimulus: {"raters": list(human.raters), "values": human.values.tolist()}
+            for stimulus, human in humans.maps.items()
+        },
+    }
+
+
+def summary_text(humans: HumanMaps) -> str:
+    """The table of filters, the dropped stimuli with the responses of each that count, and what is left."""
+    lines = []
+    if humans.steps:
+        steps = [list(step.values()) for step in _steps(humans.steps)]
+        width = max(len(step[0]) for step in steps)
+        for cells in (["", "responses", "fell", "stimuli", "fell"], *steps):
+            lines.append(cells[0].ljust(width) + "".join(str(cell).rjust(11) for cell in cells[1:]))
+    if humans.dropped:
+        lines.append("dropped, with so many responses that count:")
+        lines += [f"  {stimulus}  {count}" for stimulus, count in humans.dropped.items()]
+    n_raters = len({rater for human in humans.maps.values() for rater in human.raters})
+    of_whom = f", of {n_raters} participant{'s' * (n_raters != 1)}" if n_raters else ""
+    simulated = " (simulated: no people took part)" if humans.simulated else ""
+    n_maps = len(humans.maps)
+    lines.append(f"{n_maps} human map{'s' * (n_maps != 1)} on a {humans.grid} grid{of_whom}{simulated}")
+    return "\n".join(lines)
+
+
+def _steps(steps: Sequence[FilterStep]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": step.name,
+            "responses": step.responses,
+            "responses_fallen": before.responses - step.responses,
+            "stimuli": step.stimuli,
+            "stimuli_fallen": before.stimuli - step.stimuli,
+        }
+        for before, step in zip([*steps[:1], *steps[:-1]], steps, strict=True)
+    ]

@@ -50,18 +50,27 @@ class Response:
 
     Attributes
     ----------
-    participant, stimulus : ids.
-    answer : "caption", "foil" or "undecided".
-    clicks : float64 (k, 2), x (column) and y (row) in pixels of the canvas; pixel centres are at integers.
-    times : float64 (k,), when each click came, in seconds; None where unknown.
-    seconds : how long the response took; None where unknown.
-    answered_without_deblurring, problem_reported : as the participant said.
-    simulated : True where no person responded.
-    place : file and row, for messages; "" where the response comes from no file.
+    participant, stimulus
+        Ids.
+    answer
+        "caption", "foil" or "undecided".
+    clicks
+        (k, 2), x (column) and y (row) in pixels of the canvas; pixel centres are at integers.
+    times
+        (k,), when each click came, in seconds; None where unknown.
+    seconds
+        How long the response took; None where unknown.
+    answered_without_deblurring, problem_reported
+        As the participant said.
+    simulated
+        True where no person responded.
+    place
+        File and row, for messages; "" where the response comes from no file.
 
     Raises
     ------
-    InputError : a field that is none of this. The message starts with the field's name.
+    InputError
+        A field that is none of this. The message starts with the field's name.
     """
 
     participant: str
@@ -111,13 +120,17 @@ def read_responses(
 
     Parameters
     ----------
-    stimuli : ids that a response may have; None for any.
+    path
+        The file or files.
+    stimuli
+        Ids that a response may have; None for any.
 
     Raises
     ------
-    InputError : a file that cannot be read or holds no responses, a field that is missing or not what the
-        module says, a stimulus that is not among `stimuli`, or two responses of a participant to the same
-        stimulus. The message names file, row (or line) and column (or key).
+    InputError
+        A file that cannot be read or holds no responses, a field that is missing or not what the module says,
+        a stimulus that is not among `stimuli`, or two responses of a participant to the same stimulus. The
+        message names file, row (or line) and column (or key).
     """
     responses: list[Response] = []
     misspelt: dict[str, str] = {}
@@ -155,9 +168,19 @@ def check_unique(responses: Iterable[Response]) -> None:
 def write_responses(path: str | Path, responses: Iterable[Response], force: bool = False) -> None:
     """Responses as a .jsonl file that `read_responses` reads, with all digits.
 
+    Parameters
+    ----------
+    path
+        Ends in .jsonl or .ndjson.
+    responses
+        What to write.
+    force
+        Replace a file that exists.
+
     Raises
     ------
-    OutputError : another ending, the file exists (unless `force`), or cannot be written.
+    OutputError
+        Another ending, the file exists (unless `force`), or cannot be written.
     """
     path = Path(path)
     if path.suffix.lower() not in (".jsonl", ".ndjson"):

@@ -37,18 +37,23 @@ def simulate_responses(
 
     Parameters
     ----------
-    targets : by stimulus id, (h, w), True where the objects are that its caption is about. Whatever its size,
-        the image covers the canvas of 400 x 400 pixels.
-    participants : how many.
-    seed : the same seed gives the same responses.
+    targets
+        By stimulus id, (h, w), True where the objects are that its caption is about. Whatever its size, the
+        image covers the canvas of 400 x 400 pixels.
+    participants
+        How many.
+    seed
+        The same seed gives the same responses.
 
     Returns
     -------
-    Participant by participant, each in the order of the stimuli.
+    list[Response]
+        Participant by participant, each in the order of the stimuli.
 
     Raises
     ------
-    InputError : fewer than one participant, no stimuli, or a stimulus without a pixel of an object.
+    InputError
+        Fewer than one participant, no stimuli, or a stimulus without a pixel of an object.
     """
     whole_number(participants, "simulated participants", 1)
     if not targets:

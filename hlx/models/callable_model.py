@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
-import importlib.util
 import inspect
 import re
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,13 +16,12 @@ from jaxtyping import Bool, Float32, Int32, Int64, UInt8
 from hlx.counts import whole_number
 from hlx.errors import InputError, ModelError
 from hlx.images import square
-from hlx.models.checkpoint import first_line, told
 from hlx.models.composited import Canvas, CompositingModel
 from hlx.models.function_call import ScoreFunction, answered
+from hlx.own_code import own_object
 
 SIDE = 224
 
-_SPEC = re.compile(r"(?P<source>.+):(?P<name>[A-Za-z_]\w*)")
 _UNNAMED = re.compile(r"(?P<file>.+\.py)(?::.*)?|(?P<module>[\w.]{2,}):")
 
 
@@ -165,13 +161,6 @@ def _source(thing: Any) -> str:
     return ""
 
 
-def is_callable_spec(name: str) -> bool:
-    """Whether a model's name is that of a function, "module:function" or "file.py:function"."""
-    found = _SPEC.fullmatch(name)
-    # one letter before the colon is a Windows drive
-    return found is not None and len(found["source"]) > 1 and not Path(name).exists()
-
-
 def check_named(name: str) -> None:
     """Raise ModelError where a model's name is a file or module of Python without a function in it."""
     found = _UNNAMED.fullmatch(name)
@@ -190,59 +179,12 @@ def load_callable(spec: str) -> CallableModel:
     ------
     ModelError : no such file, module or attribute; the import fails; the attribute is neither.
     """
-    found = _SPEC.fullmatch(spec)
-    if found is None:
-        raise ModelError(f"model {spec!r}: expected MODULE:FUNCTION or FILE.py:FUNCTION")
-    source, name = found["source"], found["name"]
-    module = _imported(source, spec)
-    if not hasattr(module, name):
-        raise ModelError(f"model {spec!r}: {source} has nothing called {name}")
-    thing = getattr(module, name)
+    thing = own_object(spec, "model", ModelError)
     if isinstance(thing, CallableModel):
         return thing
     if not callable(thing) or inspect.isclass(thing):
-        kind = "a class" if inspect.isclass(thing) else f"of type {type(thing).__name__}"
-        raise ModelError(f"model {spec!r}: expected a function or a CallableModel, {name} is {kind}")
+        kind = "a class" if inspect.isclass(thing) else f"an object of type {type(thing).__name__}"
+        raise ModelError(
+            f"model {spec!r}: expected a function or a CallableModel, {spec.rpartition(':')[2]} is {kind}"
+        )
     return CallableModel(thing, name=spec)
-
-
-def _run(path: Path) -> Any:
-    """The module of a file, under a name that no other file and no package has."""
-    name = f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
-    described = importlib.util.spec_from_file_location(name, path)
-    assert described is not None and described.loader is not None
-    module = importlib.util.module_from_spec(described)
-    _look_in(path.parent)
-    sys.modules[name] = module  # its classes look for themselves there
-    try:
-        described.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]  # what is half there is not to be found
-        raise
-    return module
-
-
-def _look_in(folder: Path) -> None:
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
-
-
-def _imported(source: str, spec: str) -> Any:
-    path = Path(source).expanduser()
-    try:
-        if source.endswith(".py"):
-            if not path.is_file():
-                raise ModelError(f"model {spec!r}: there is no file {source}")
-            return _run(path.resolve())
-        _look_in(Path.cwd())
-        return importlib.import_module(source)
-    except ModelError:
-        raise
-    except ModuleNotFoundError as error:
-        if error.name is not None and (source == error.name or source.startswith(f"{error.name}.")):
-            raise ModelError(f"model {spec!r}: there is no module {source}") from error
-        raise ModelError(f"model {spec!r}: {source} cannot be imported: {first_line(error)}") from error
-    except SystemExit as error:
-        raise ModelError(f"model {spec!r}: {source} cannot be imported: it ends the program") from error
-    except Exception as error:  # whatever the user's code raises
-        raise ModelError(f"model {spec!r}: {source} cannot be imported: {told(error)}") from error

@@ -9,15 +9,14 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jax import Array
 
 from hlx.errors import ModelError
 from hlx.models.slots import Slot, Slots, why_unexpected
 from hlx.models.transformer import BLOCK_ARRAYS, Block, BlockShape
+from hlx.wording import first_line
 
 SAFETENSORS = "model.safetensors"
 PICKLED = "pytorch_model.bin"
-LONGEST_CAUSE = 240
 
 _TRANSFORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "keep": lambda a: a,
@@ -31,20 +30,23 @@ _TRANSFORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 class Arrays:
-    """The port's arrays by name; taking one removes it, so that a large model is not held twice."""
+    """The port's arrays by name, in host memory: whoever has the tower puts it on its devices.
+
+    Taking one removes it, so that a large model is not held twice.
+    """
 
     def __init__(self, arrays: dict[str, np.ndarray], matmul_dtype: Mapping[str, str]) -> None:
         self._arrays = arrays
         self._matmul_dtype = dict(matmul_dtype)
 
-    def __getitem__(self, name: str) -> Array:
-        return jnp.asarray(self._arrays.pop(name))
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._arrays.pop(name)
 
-    def _typed(self, tower: str, name: str, array: np.ndarray) -> Array:
+    def _typed(self, tower: str, name: str, array: np.ndarray) -> np.ndarray:
         dtype = self._matmul_dtype.get(tower, "float32") if name.endswith("_weight") else "float32"
-        return jnp.asarray(array.astype(jnp.dtype(dtype), copy=False))
+        return array.astype(jnp.dtype(dtype), copy=False)
 
-    def layer(self, tower: str, index: int) -> dict[str, Array]:
+    def layer(self, tower: str, index: int) -> dict[str, np.ndarray]:
         """Arrays of one block; its matrices in the tower's dtype, biases that it does not have zero."""
         place = f"{tower}/{index}/"
         if place + "qkv_bias" not in self._arrays:
@@ -209,23 +211,3 @@ def _place(filled: dict[str, np.ndarray], slot: Slot, array: np.ndarray) -> None
     width = array.shape[-1]
     packed = filled.setdefault(slot.target, np.empty((*array.shape[:-1], 3 * width), np.float32))
     packed[..., slot.part * width : (slot.part + 1) * width] = array
-
-
-def told(error: BaseException) -> str:
-    """The kind of an error of other code, and what it says, in one line."""
-    text = " ".join(str(error).split())
-    if not text:
-        return type(error).__name__
-    return f"{type(error).__name__}: {_cut(text)}"
-
-
-def first_line(error: Exception) -> str:
-    """An error of another library in the one line that hlx's own errors have."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    # "Validation error for field 'x':" alone says nothing.
-    text = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
-    return _cut(text)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_CAUSE else text[:LONGEST_CAUSE] + " ..."

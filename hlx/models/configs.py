@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hlx.errors import ModelError
-from hlx.models.checkpoint import first_line
+from hlx.wording import first_line
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig

@@ -9,8 +9,9 @@ import numpy as np
 
 from hlx.errors import InputError, OutputError
 from hlx.files import filling
-from hlx.models.checkpoint import SAFETENSORS, first_line, tensors
+from hlx.models.checkpoint import SAFETENSORS, tensors
 from hlx.models.hub import find
+from hlx.wording import first_line
 
 _DESCRIPTIONS = ("*.json", "*.yaml", "*.txt", "*.model")
 
@@ -49,7 +50,7 @@ def convert(source: str, folder: Path, revision: str | None = None, force: bool 
         raise OutputError(f"{folder}: cannot be written, {problem}")
     for name in (SAFETENSORS, *(file.name for file in copied)):
         if (folder / name).exists() and not force:
-            raise OutputError(f"{folder / name}: exists; --force replaces it")
+            raise OutputError(f"{folder / name}: exists; force=True replaces it")
     weights = {key: np.asarray(tensor, order="C") for key, tensor in tensors(checkpoint.folder)}
     with filling(folder) as temporary:
         for file in copied:

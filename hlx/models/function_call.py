@@ -14,8 +14,7 @@ from jaxtyping import Float32, Shaped, UInt8
 
 from hlx.errors import InputError, ModelError
 from hlx.models.batches import out_of_memory
-from hlx.models.checkpoint import first_line, told
-from hlx.wording import counted
+from hlx.wording import counted, first_line, told
 
 ScoreFunction = Callable[[UInt8[np.ndarray, "m s s 3"], list[str]], Any]
 

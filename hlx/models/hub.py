@@ -100,7 +100,7 @@ def find_detector(name: str) -> Checkpoint:
         return Checkpoint(str(folder.resolve()), folder)
     if not _HUB_ID.fullmatch(name):
         raise ModelError(f"detector {name!r}: no such directory, and not a hub id like {DETECTOR}")
-    another = "connect once, or give another with --detector DIR"
+    another = 'connect once, or give another with detector="DIR"'
     downloaded = _download(f"detector {name}", name, None, another)
     return Checkpoint(name, downloaded, downloaded.name)
 

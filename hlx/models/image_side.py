@@ -42,7 +42,7 @@ class ImageSide:
         dtype: str = "float32",
     ) -> None:
         self.shape = tower.shape
-        self.devices = devices or jax.local_devices()
+        self.devices = jax.local_devices() if devices is None else devices
         self.mean, self.scale = mean, scale
         self._options = compiler_options(self.devices[0].platform, dtype)
         self._mesh = jax.make_mesh(
@@ -63,15 +63,9 @@ class ImageSide:
         """What it runs on, in words."""
         return f"{len(self.devices)} x {self.devices[0].device_kind} ({self.devices[0].platform})"
 
-    @property
-    def tokens_per_image(self) -> int:
-        """Length of the token sequence."""
-        return self.shape.grid**2 + (0 if self.shape.pooled_by_probe else 1)
-
     def runner(self, batch_size: int | str | None = None) -> BatchRunner:
         """Batches of the asked size, or of one that suits the device (None, "auto")."""
-        widest = max(self.shape.mlp, 3 * self.shape.width)
-        size = parse_batch(batch_size) or auto_batch(self.tokens_per_image, widest, self.devices)
+        size = parse_batch(batch_size) or auto_batch(self.shape.tokens, self.shape.widest, self.devices)
         return BatchRunner(size, len(self.devices), workers(self.devices), fitting=self._fitting)
 
     def normalise(self, pixels: np.ndarray) -> Float32[np.ndarray, "*shape 3"]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 
 from hlx.errors import InputError, ModelError
-from hlx.models.callable_model import check_named, is_callable_spec, load_callable
+from hlx.models.callable_model import check_named, load_callable
 from hlx.models.checkpoint import read_config
 from hlx.models.composited import CompositingModel
 from hlx.models.devices import check_device, jax_devices
@@ -18,6 +18,7 @@ from hlx.models.families import FAMILIES, Family
 from hlx.models.hub import DEFAULT, DETECTOR, Checkpoint, find, find_detector
 from hlx.models.ports import load_port, load_port_texts, port_side
 from hlx.models.text_side import TextSide
+from hlx.own_code import is_own_name
 
 DTYPES = ("float32", "bfloat16")
 ENGINES = ("jax", "torch")
@@ -43,7 +44,8 @@ def load_model(
     dtype : "float32", or "bfloat16" for the large products.
     revision : branch, tag or commit of a hub id.
     devices : "cpu", "cuda", "cuda:1" or "tpu"; a list of JAX devices, for the jax engine; by default all
-        local ones of the best kind, of which PyTorch takes the first.
+        local ones of the best kind, of which PyTorch takes the first. Weights and computations are on these
+        devices alone: a port's image tower on all of them, its text tower on the first.
     engine : "jax" for the port with token-affine games, the default where there is one; "torch" for
         composited images through transformers' model.
     detector : LXMERT's, a directory or hub id; by default detector/ in its directory, then the cells that
@@ -59,10 +61,12 @@ def load_model(
         raise InputError(f"dtype {dtype!r}: expected {' or '.join(DTYPES)}")
     if engine is not None and engine not in ENGINES:
         raise InputError(f"engine {engine!r}: expected {' or '.join(ENGINES)}")
+    if isinstance(devices, list) and not devices:
+        raise InputError("devices: an empty list; name at least one, or leave it out for all local ones")
     if isinstance(devices, str):
         check_device(devices)
         devices = None if devices == "auto" else devices
-    if is_callable_spec(str(name)):
+    if is_own_name(str(name)):
         return _callable(str(name), dtype, engine, devices, detector)
     checkpoint, raw, family = _described(name, revision)
     if _engine(checkpoint, family, engine, detector) == "torch":
@@ -99,7 +103,7 @@ def identify(
     ------
     InputError, ModelError : as `load_model`.
     """
-    if is_callable_spec(str(name)):
+    if is_own_name(str(name)):
         model = _callable(str(name), "float32", engine, None, detector)
         return Identity(model.fingerprint, model.engine, model.side)
     checkpoint, raw, family = _described(name, revision)
@@ -125,7 +129,7 @@ def _described(name: str | Path, revision: str | None) -> tuple[Checkpoint, dict
     if _is_detector(checkpoint.folder):
         raise ModelError(
             f"{checkpoint.name}: looks like the folder of a detector, which is no model of its own: give it "
-            "with --detector, beside an LXMERT"
+            'with detector="DIR", beside an LXMERT'
         )
     raw = read_config(checkpoint.folder)
     return checkpoint, raw, _family(checkpoint, raw)
@@ -150,7 +154,7 @@ def _family(checkpoint: Checkpoint, raw: dict) -> Family:
             found = f"unsupported architecture {model_type!r}{hint}"
         raise ModelError(
             f"{checkpoint.name}: {found}; known: "
-            f"{', '.join(FAMILIES)}; any other model can be given as a function: --model module:function"
+            f"{', '.join(FAMILIES)}; any other model can be given as a function: module:function"
         )
     return family
 
@@ -158,7 +162,7 @@ def _family(checkpoint: Checkpoint, raw: dict) -> Family:
 def _engine(checkpoint: Checkpoint, family: Family, engine: str | None, detector: str | Path | None) -> str:
     chosen = engine or family.engines[0]
     if chosen not in family.engines:
-        raise InputError(f"{checkpoint.name}: {family.title} has no JAX port; leave --engine jax out")
+        raise InputError(f'{checkpoint.name}: {family.title} has no JAX port; leave engine="jax" out')
     if detector is not None and family.kind != "lxmert":
         raise InputError(f"{checkpoint.name}: {family.title} takes no detector; only LXMERT does")
     return chosen

@@ -97,7 +97,7 @@ def load_port(
     checkpoint, raw : the folder, and the content of its config.json.
     family : a key of `PORTS`.
     dtype : of the image tower's large products.
-    devices : as `ImageSide`.
+    devices : as `ImageSide`; the text tower is on the first of them.
 
     Raises
     ------
@@ -120,7 +120,8 @@ def load_port(
     arrays = _arrays(checkpoint, config, port, {"vision": dtype})
     pixels.check_pixelwise()
     image_side = ImageSide(port.vision(arrays, shape), *pixels.mean_and_scale(), devices, dtype)
-    text_side = _text_side(checkpoint, arrays, tokenizer, config, port)
+    # Texts are few and short: one device is enough for them, and the memory of the others stays free.
+    text_side = _text_side(checkpoint, arrays, tokenizer, config, port, image_side.devices[0])
     return DualEncoder(checkpoint, family, dtype, image_side, text_side, pixels)
 
 
@@ -154,13 +155,18 @@ def _tokenizer(checkpoint: Checkpoint, config: PretrainedConfig, port: Port) -> 
 
 
 def _text_side(
-    checkpoint: Checkpoint, arrays: Arrays, tokenizer: Texts, config: PretrainedConfig, port: Port
+    checkpoint: Checkpoint,
+    arrays: Arrays,
+    tokenizer: Texts,
+    config: PretrainedConfig,
+    port: Port,
+    device: jax.Device | None = None,
 ) -> TextSide:
     text = config.text_config
     tower = port.text(arrays, text, _block(checkpoint, text), tokenizer.pad)
     scale = float(np.exp(np.float32(arrays["logit_scale"])))
     bias = float(arrays["logit_bias"]) if port.biased else 0.0
-    return TextSide(tokenizer, tower, text.vocab_size, scale, bias)
+    return TextSide(tokenizer, tower, text.vocab_size, scale, bias, device)
 
 
 def _config(checkpoint: Checkpoint, raw: dict, family: str) -> PretrainedConfig:

@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Float32, Int32, UInt8
 
 from hlx.errors import InputError, ModelError
-from hlx.models.checkpoint import first_line, read_json
+from hlx.models.checkpoint import read_json
+from hlx.wording import first_line
 
 PROCESSORS = {
     "clip": "CLIPImageProcessorPil",

@@ -101,7 +101,7 @@ class SiglipVision(nnx.Module):
 
     def fixed_tokens(self) -> Float32[Array, "0 d"]:
         """Tokens that no pixel reaches: none."""
-        return jnp.zeros((0, self.positions.shape[-1]), jnp.float32)
+        return jnp.zeros((0, self.positions[...].shape[-1]), jnp.float32)
 
     def patch_tokens(
         self, patches: Float32[Array, "*batch p"], position: Int[Array, "*places"]

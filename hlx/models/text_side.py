@@ -19,12 +19,25 @@ class TextSide:
     """Tokenizer and text tower, with the scale and bias that turn cosines into scores.
 
     score = scale * cosine(image vector, text vector) + bias
+
+    Parameters
+    ----------
+    device : of the tower; JAX's default one where None.
     """
 
-    def __init__(self, texts: Texts, tower: nnx.Module, vocabulary: int, scale: float, bias: float) -> None:
+    def __init__(
+        self,
+        texts: Texts,
+        tower: nnx.Module,
+        vocabulary: int,
+        scale: float,
+        bias: float,
+        device: jax.Device | None = None,
+    ) -> None:
         self._texts, self.scale, self.bias = texts, scale, bias
         self._vocabulary = vocabulary
-        graph, self._state = nnx.split(tower)
+        graph, state = nnx.split(tower)
+        self._state = jax.device_put(state, device)
         self._encode_ids = jax.jit(lambda state, ids: nnx.merge(graph, state)(ids))
 
     def ids(self, texts: Sequence[str]) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax import Array, lax
 from jaxtyping import Bool, Float, Float32
@@ -120,7 +121,7 @@ class Block(nnx.Module):
     fc2_weight: nnx.Param
     fc2_bias: nnx.Param
 
-    def __init__(self, arrays: Mapping[str, Array], shape: BlockShape) -> None:
+    def __init__(self, arrays: Mapping[str, np.ndarray], shape: BlockShape) -> None:
         for name in BLOCK_ARRAYS:
             setattr(self, name, nnx.Param(arrays[name]))
         self.shape = shape

@@ -35,6 +35,19 @@ class VisionShape:
         """Patches along a side; pixels beyond the last whole one are never read."""
         return self.side // self.patch
 
+    @property
+    def tokens(self) -> int:
+        """Length of the token sequence."""
+        return self.grid**2 + (0 if self.pooled_by_probe else 1)
+
+    @property
+    def widest(self) -> int:
+        """Columns of the widest activation, of a row for each token.
+
+        The MLP's; queries, keys and values; or attention's logits: in every head one for each token.
+        """
+        return max(self.mlp, 3 * self.width, self.block.heads * self.tokens)
+
 
 @runtime_checkable
 class VisionTower(Protocol):

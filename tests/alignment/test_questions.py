@@ -16,10 +16,10 @@ from scipy import stats
 from hlx.alignment.analysis import Analysis, Benchmark, Study, StudyModel, analysis_text, analyze, read_study
 from hlx.alignment.analysis.formats import bounded, p_is
 from hlx.alignment.analysis.questions import over_models
+from hlx.alignment.inference import Unavailable
+from hlx.alignment.model_maps import ModelMaps
 from hlx.errors import InputError
 from hlx.humans import HumanMap, HumanMaps
-from hlx.inference import Unavailable
-from hlx.model_maps import ModelMaps
 from hlx.regions import Grid
 
 GRID = Grid(3, 3)

@@ -15,7 +15,7 @@ from hlx.attribution import Attribution
 from hlx.errors import InputError
 from hlx.files import write_csv
 from hlx.humans import HumanMap, HumanMaps
-from hlx.humans.files import write_human_maps
+from hlx.humans.human_map_files import write_human_maps
 from hlx.map_tables import map_table_text
 from hlx.regions import Grid
 from hlx.score import NO_PHENOMENON

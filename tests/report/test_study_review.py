@@ -11,8 +11,8 @@ import pytest
 
 import hlx
 from hlx.alignment.analysis import Analysis
+from hlx.alignment.inference import Unavailable
 from hlx.files import write_csv
-from hlx.inference import Unavailable
 from hlx.map_tables import map_table_text
 from hlx.regions import Grid
 from hlx.report.kit.numbers import UNDEFINED, coefficient, interval, number, probability

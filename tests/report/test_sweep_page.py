@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from hlx.batch.merged import load_results
-from hlx.batch.rows import Row
-from hlx.batch.study_maps import grouped
-from hlx.batch.sweep import Sweep, compare
 from hlx.errors import OutputError
 from hlx.report.kit.numbers import coefficient
 from hlx.report.kit.shell import Page
 from hlx.report.pages.sweep_findings import mean_over
 from hlx.report.pages.sweep_page import make_sweep_page, write_sweep_page
-from tests.batch_studies import How, write_study
+from hlx.sweep.across_settings.settings_comparison import SweepComparison, compare_settings
+from hlx.sweep.results.merged_file import load_results
+from hlx.sweep.results.rows import Row
+from hlx.sweep.results.sweep_maps import grouped
 from tests.report.test_study_page import LOADING, Parsed
+from tests.support.merged_sweeps import How, write_sweep
 
 HOWS = (How(), *(How("odd-gp", budget, seed, 4 / budget) for budget in (20, 40) for seed in (0, 1)))
 MANY = tuple(f"{k}x{k}" for k in range(2, 10))
@@ -32,13 +32,13 @@ def failing(row: Row) -> str | bool:
     return row.model == "CLIP" and row.stimulus == "s2"
 
 
-def sweep_of(folder: Path, **options: object) -> Sweep:
-    with load_results(write_study(folder / "merged.h5", **options)) as results:  # type: ignore[arg-type]
-        return compare(results)
+def sweep_of(folder: Path, **options: object) -> SweepComparison:
+    with load_results(write_sweep(folder / "merged.h5", **options)) as results:  # type: ignore[arg-type]
+        return compare_settings(results)
 
 
 @pytest.fixture(scope="module")
-def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> SweepComparison:
     folder = tmp_path_factory.mktemp("sweep")
     return sweep_of(
         folder, grids=("2x2", "3x3", "4x4"), backgrounds=("blur", "mean"), hows=HOWS, missing=failing
@@ -46,7 +46,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
 
 
 @pytest.fixture(scope="module")
-def page(sweep: Sweep) -> Page:
+def page(sweep: SweepComparison) -> Page:
     return make_sweep_page(sweep)
 
 
@@ -61,7 +61,7 @@ def test_the_page_loads_and_runs_nothing(page: Page) -> None:
     assert not parsed.named("img")
 
 
-def test_the_summary_holds_every_number(page: Page, sweep: Sweep) -> None:
+def test_the_summary_holds_every_number(page: Page, sweep: SweepComparison) -> None:
     summary = json.loads(Parsed(page.html).by_id("summary"))
     assert summary == json.loads(json.dumps(sweep.as_dict()))
     assert len(summary["across_grids"]) == len(sweep.across_grids) == 2 * 2 * 3 * 3
@@ -69,7 +69,7 @@ def test_the_summary_holds_every_number(page: Page, sweep: Sweep) -> None:
     assert pair["low"] <= pair["mean"] <= pair["high"]
 
 
-def test_heat_maps_show_the_agreement_of_every_pair(page: Page, sweep: Sweep) -> None:
+def test_heat_maps_show_the_agreement_of_every_pair(page: Page, sweep: SweepComparison) -> None:
     drawings = [svg for svg in re.findall(r"<svg.*?</svg>", page.html, flags=re.S) if 'class="heat' in svg]
     assert len(drawings) == 4  # models x backgrounds
     exact = [pair for pair in sweep.across_grids if pair.setting == "exact"]
@@ -81,7 +81,7 @@ def test_heat_maps_show_the_agreement_of_every_pair(page: Page, sweep: Sweep) ->
     )
 
 
-def test_findings_are_those_of_the_numbers(page: Page, sweep: Sweep) -> None:
+def test_findings_are_those_of_the_numbers(page: Page, sweep: SweepComparison) -> None:
     extent, grids, errors, backgrounds, cost = page.findings
     # 2 of 6 stimuli by one of 2 models; 2 backgrounds x 3 grids x 5 ways each.
     assert "60 of the 360 that were asked are missing, of which 30 failed" in extent
@@ -144,7 +144,7 @@ def test_a_study_of_any_extent_has_a_page(tmp_path: Path, options: dict[str, obj
     assert "nan" not in re.sub(r"[^\w]+", " ", parsed.by_id("findings")).lower().split()
 
 
-def test_an_existing_page_is_kept(sweep: Sweep, tmp_path: Path) -> None:
+def test_an_existing_page_is_kept(sweep: SweepComparison, tmp_path: Path) -> None:
     path = tmp_path / "sweep.html"
     path.write_text("mine")
     with pytest.raises(OutputError, match="exists"):

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from hlx.alignment.analysis.study import Study
-from hlx.inference import (
+from hlx.alignment.inference import (
     Correlation,
     CorrelationOverModels,
     Equivalence,

@@ -6,7 +6,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 
-from hlx.inference import Interval
+from hlx.alignment.inference import Interval
 from hlx.text_tables import WIDTH, text_table
 
 INDENT = "  "

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hlx import store
 from hlx.errors import InputError
-from hlx.humans import files as human_files
+from hlx.humans import human_map_files
 from hlx.records import ENDINGS
 from hlx.sealed import is_of_kind
 
@@ -61,7 +61,7 @@ def study_files(folder: Path) -> StudyFiles:
     tables = [path for path in files if path.suffix.lower() in ENDINGS]
     sealed = [path for path in files if path.suffix.lower() in HDF5]
     people = [path for path in tables if path.stem == "human_maps"]
-    people += [path for path in sealed if is_of_kind(path, human_files.KIND)]
+    people += [path for path in sealed if is_of_kind(path, human_map_files.KIND)]
     results = [path for path in sealed if is_of_kind(path, store.KIND)] + below(folder)
     maps = dict(_named(r"shapley_(.+)", tables))
     if not people:
@@ -95,7 +95,7 @@ def is_part(path: Path) -> bool:
     if path.suffix.lower() in ENDINGS:
         return re.fullmatch(r"human_maps|stimuli|scores|(shapley|scores)_.+", path.stem) is not None
     return path.suffix.lower() in HDF5 and any(
-        is_of_kind(path, kind) for kind in (store.KIND, human_files.KIND)
+        is_of_kind(path, kind) for kind in (store.KIND, human_map_files.KIND)
     )
 
 

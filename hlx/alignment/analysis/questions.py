@@ -23,9 +23,7 @@ from hlx.alignment.analysis.analysis import (
     Test,
 )
 from hlx.alignment.analysis.study import Benchmark, Study, StudyModel
-from hlx.counts import whole_number
-from hlx.errors import InputError
-from hlx.inference import (
+from hlx.alignment.inference import (
     FEWEST_STIMULI,
     Correlation,
     Friedman,
@@ -50,9 +48,11 @@ from hlx.inference import (
     rm_anova,
     spearman,
 )
+from hlx.alignment.maps import MEASURES, spearman_matrix
+from hlx.alignment.maps import magnitude as magnitude_of
+from hlx.counts import whole_number
+from hlx.errors import InputError
 from hlx.score import NO_PHENOMENON
-from hlx.similarity import MEASURES, rank_correlation_matrix
-from hlx.similarity import magnitude as magnitude_of
 from hlx.wording import counted, examples, stimuli_counted
 
 POWER = 0.8
@@ -154,7 +154,7 @@ def analyze(
 
 def _matrix(study: Study, model: StudyModel, magnitude: str) -> Float64[np.ndarray, "n n"]:
     """RC of the model's map of stimulus i (row) and the human map of stimulus j; NaN if one is constant."""
-    matrix = rank_correlation_matrix(magnitude_of(model.phi(study.stimuli), magnitude), study.human_values())
+    matrix = spearman_matrix(magnitude_of(model.phi(study.stimuli), magnitude), study.human_values())
     defined = int(np.count_nonzero(~np.isnan(np.diag(matrix))))
     if defined < FEWEST_STIMULI:
         raise InputError(

@@ -10,10 +10,10 @@ from hlx.alignment.analysis.layout import StudyFiles, study_files
 from hlx.alignment.analysis.scores import own_benchmark, read_benchmarks, stimulus_scores
 from hlx.alignment.analysis.stimulus_images import stimulus_images
 from hlx.alignment.analysis.study import Benchmark, Study, StudyModel
+from hlx.alignment.inference import FEWEST_STIMULI
+from hlx.alignment.model_maps import ModelMaps, read_model_maps
 from hlx.errors import InputError
 from hlx.humans import HumanMaps, read_human_maps
-from hlx.inference import FEWEST_STIMULI
-from hlx.model_maps import ModelMaps, read_model_maps
 from hlx.stimuli import Stimulus, beside, read_stimuli
 from hlx.wording import counted, examples, stimuli_counted
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64, UInt8
 
+from hlx.alignment.model_maps import ModelMaps
 from hlx.humans import HumanMaps
-from hlx.model_maps import ModelMaps
 from hlx.regions import Grid
 from hlx.score import Accuracy, AccuracyTable
 from hlx.stimuli import Stimulus

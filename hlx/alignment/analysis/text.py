@@ -22,7 +22,7 @@ from hlx.alignment.analysis.formats import (
     share_of_shuffles,
     wrapped,
 )
-from hlx.inference import Correlation, Equivalence, Unavailable
+from hlx.alignment.inference import Correlation, Equivalence, Unavailable
 from hlx.wording import counted, stimuli_counted
 
 KINDS = {"absolute": "|phi|", "positive": "the positive part of phi", "signed": "phi"}

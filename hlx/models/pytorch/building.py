@@ -13,7 +13,7 @@ from transformers import PretrainedConfig
 from transformers.activations import ACT2FN
 
 from hlx.errors import ModelError
-from hlx.models.checkpoint import told
+from hlx.wording import told
 
 IMAGES_AT_ONCE = {"cpu": 16, "cuda": 256}
 """By the kind of device; fewer where its memory runs out."""

@@ -17,8 +17,10 @@ STRIDE = 16  # of res4
 
 # What the released model has and the port takes for granted.
 _FIXED: dict[str, tuple[Any, ...]] = {
-    # LXMERT's own code turns blue to the front where this says RGB: it tells nothing of the weights, which
-    # are Caffe's, and pixels come blue first either way.
+    # What this does in LXMERT's own code tells nothing of the weights. With RGB that code turns the channels
+    # by a view of negative strides, which PyTorch refuses: it cannot run. With BGR it feeds red first for
+    # local files, and blue first for addresses (URLs). The weights are Caffe's, trained on blue first: so
+    # pixels come here, either way, and a run of that code on local files differs.
     "INPUT.FORMAT": ("BGR", "RGB"),
     "RESNETS.NORM": ("BN", "FrozenBN"),
     "RESNETS.NUM_GROUPS": (1,),

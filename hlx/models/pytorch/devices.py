@@ -35,7 +35,7 @@ def torch_device(name: str | None = None) -> torch.device:
             built = (
                 "this PyTorch is built without CUDA" if torch.version.cuda is None else "no GPU is visible"
             )
-            raise ModelError(f"device {name!r}: {built}; use --device cpu")
+            raise ModelError(f'device {name!r}: {built}; use device="cpu"')
         if device.index is not None and device.index >= count:
             raise ModelError(f"device {name!r}: there are {count} GPUs, cuda:0 to cuda:{count - 1}")
     return device

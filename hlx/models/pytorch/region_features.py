@@ -118,7 +118,7 @@ def region_features(folder: Path, dtype: str, device: torch.device, detector: Pa
     if not path.is_file():
         raise ModelError(
             f"{folder}: nothing says where regions come from: expected a folder {DETECTOR_FOLDER}/ or "
-            f"{GRID_FILE}; name a detector with --detector, such as unc-nlp/frcnn-vg-finetuned"
+            f'{GRID_FILE}; name one with detector="unc-nlp/frcnn-vg-finetuned", say'
         )
     grid = read_json(path)
     for key in ("side", "rows", "cols"):

@@ -9,8 +9,8 @@ import numpy as np
 
 from hlx.alignment.analysis import Analysis, ModelAnalysis
 from hlx.alignment.analysis.analysis import Test
-from hlx.comparing import Comparison
-from hlx.inference import Unavailable
+from hlx.alignment.compare import Comparison
+from hlx.alignment.inference import Unavailable
 from hlx.report.kit.numbers import coefficient, compared_with, interval, listed
 from hlx.report.pages.study_similarity import mean_of
 from hlx.wording import counted, stimuli_counted
@@ -85,8 +85,8 @@ def _baselines(analysis: Analysis, comparisons: Mapping[str, Comparison]) -> lis
     one, said = comparisons[known[0]], []
     baselines = {name: mean_of(values) for name, values in one.measures["RC"].baselines.items()}
     whats = {
-        "centre": "a Gaussian in the centre of every image",
-        "other people": "the mean human map of all other stimuli",
+        "centre bias": "a Gaussian in the centre of every image",
+        "mean human map": "the mean human map of all other stimuli",
     }
     means = {name: analysis.models[name].rc.mean for name in known}
     reached = [
@@ -96,7 +96,7 @@ def _baselines(analysis: Analysis, comparisons: Mapping[str, Comparison]) -> lis
     ]
     if reached:
         said.append(f"Without a look at the image, {listed(reached)}.")
-    partial = {name: mean_of(comparisons[name].partial_rc.get("other people", EMPTY)) for name in known}
+    partial = {name: mean_of(comparisons[name].partial_rc.get("mean human map", EMPTY)) for name in known}
     left = {name: mean for name, mean in partial.items() if mean is not None}
     if left:
         said.append(f"With that mean human map held constant, mean partial RC is {_numbers(left)}.")

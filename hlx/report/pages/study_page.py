@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from hlx.alignment.analysis import Analysis
-from hlx.comparing import Comparison, compare
+from hlx.alignment.compare import Comparison, compare
 from hlx.files import check_output, write_bytes
 from hlx.report.kit import shell
 from hlx.report.kit.numbers import file_size, listed

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from hlx.alignment.analysis import Analysis, ModelAnalysis
 from hlx.alignment.analysis.analysis import ModelDifference, OverModels
-from hlx.inference import (
+from hlx.alignment.inference import (
     SMALL_D,
     Coefficient,
     Friedman,

@@ -9,7 +9,8 @@ from jaxtyping import Float64
 from markupsafe import Markup, escape
 
 from hlx.alignment.analysis import Analysis, ModelAnalysis
-from hlx.comparing import Comparison
+from hlx.alignment.compare import Comparison
+from hlx.alignment.maps import MEASURES
 from hlx.report.kit.colours import model_class
 from hlx.report.kit.numbers import coefficient, number, probability, share_of_shuffles, whole
 from hlx.report.kit.sections import Figure, Part, Section, figures_part, heading, line, paragraph, table_part
@@ -27,12 +28,11 @@ from hlx.report.kit.tables import (
     text,
     to_digits,
 )
-from hlx.similarity import MEASURES
 
-BASELINES = ("uniform", "centre", "other people")
+BASELINES = ("uniform", "centre bias", "mean human map")
 
 CEILINGS = {
-    "leave-one-out": "the mean map of the other people as a model of each",
+    "leave-one-out": "the mean map of the other participants as a model of each",
     "split-half": "correlation of halves of the people, stepped up to all (Spearman and Brown)",
 }
 """Kinds of noise ceilings, and what they are."""
@@ -126,8 +126,8 @@ def baselines_section(analysis: Analysis, comparisons: Mapping[str, Comparison])
     models = {name: analysis.models[name] for name in names}
     parts = [
         paragraph(
-            "A similarity means little by itself. The centre is a Gaussian in the middle of every image; "
-            "other people is the mean human map of all other stimuli, so it knows where people tend to look "
+            "A similarity means little by itself. Centre bias is a Gaussian in the middle of every image; "
+            "the mean human map is that of all other stimuli, so it knows where people tend to look "
             "and nothing of this image; the ceiling is how well people predict each other on this image. One "
             "person's map is noisier than a mean of many, so that smooth maps may pass the ceiling of one."
         ),

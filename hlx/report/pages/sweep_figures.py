@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup, escape
 
-from hlx.batch.agreement import GridAgreement
 from hlx.report.kit.colours import LEVELS, WHITE_FROM, dash_class, level_class, model_class
 from hlx.report.kit.numbers import coefficient
 from hlx.report.kit.svg import Plot, log_limits, log_numbers, short
+from hlx.sweep.across_settings.agreement import GridAgreement
 
 MANY_GRIDS = 6
 """More of them need a broad figure."""

@@ -5,30 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from hlx.batch.agreement import BackgroundAgreement, GridAgreement
-from hlx.batch.estimator_error import way_of
-from hlx.batch.study_maps import grouped
-from hlx.batch.sweep import Sweep
 from hlx.estimators import EXACT
 from hlx.report.kit.numbers import coefficient, listed, percent
+from hlx.sweep.across_settings.agreement import BackgroundAgreement, GridAgreement
+from hlx.sweep.across_settings.estimator_error import way_of
+from hlx.sweep.across_settings.settings_comparison import SweepComparison
+from hlx.sweep.results.sweep_maps import grouped
 from hlx.wording import counted, stimuli_counted
 
 T = TypeVar("T")
 P = TypeVar("P", GridAgreement, BackgroundAgreement)
 
 
-def findings(sweep: Sweep) -> list[str]:
+def findings(sweep: SweepComparison) -> list[str]:
     """Sentences; those of what the study does not have are left out."""
     found = (_extent(sweep), _grids(sweep), _errors(sweep), _backgrounds(sweep), _cost(sweep))
     return [sentence for sentence in found if sentence]
 
 
-def pairs_of_grids(sweep: Sweep) -> list[GridAgreement]:
+def pairs_of_grids(sweep: SweepComparison) -> list[GridAgreement]:
     """The pairs of grids under the setting with the most of them."""
     return _of_main_setting(sweep.across_grids)
 
 
-def pairs_of_backgrounds(sweep: Sweep) -> list[BackgroundAgreement]:
+def pairs_of_backgrounds(sweep: SweepComparison) -> list[BackgroundAgreement]:
     """The pairs of backgrounds under the setting with the most of them."""
     return _of_main_setting(sweep.across_backgrounds)
 
@@ -52,7 +52,7 @@ def mean_over(items: Iterable[T], number: Callable[[T], float | None]) -> float 
     return sum(known) / len(known) if known else None
 
 
-def _extent(sweep: Sweep) -> str:
+def _extent(sweep: SweepComparison) -> str:
     asked = sweep.maps + sum(model.missing for model in sweep.lacking)
     failed = sum(sum(model.failed.values()) for model in sweep.lacking)
     models = counted(len(sweep.models), "model")
@@ -63,7 +63,7 @@ def _extent(sweep: Sweep) -> str:
     return f"{whole}; {asked - sweep.maps:,} of the {asked:,} that were asked are missing{lost}."
 
 
-def _grids(sweep: Sweep) -> str:
+def _grids(sweep: SweepComparison) -> str:
     pairs = grouped(pairs_of_grids(sweep), lambda pair: (pair.first, pair.second))
     means = {names: mean for names, them in pairs.items() if (mean := mean_over(them, _rank)) is not None}
     if not means:
@@ -92,7 +92,7 @@ def _grids(sweep: Sweep) -> str:
     )
 
 
-def _errors(sweep: Sweep) -> str:
+def _errors(sweep: SweepComparison) -> str:
     """The closest estimator of Shapley values on the finest regions that have exact ones."""
     known = [
         error
@@ -116,7 +116,7 @@ def _errors(sweep: Sweep) -> str:
     )
 
 
-def _backgrounds(sweep: Sweep) -> str:
+def _backgrounds(sweep: SweepComparison) -> str:
     pairs = grouped(pairs_of_backgrounds(sweep), lambda pair: (pair.first, pair.second))
     means = {names: mean_over(them, lambda pair: pair.agreement.rank.mean) for names, them in pairs.items()}
     said = [
@@ -130,7 +130,7 @@ def _backgrounds(sweep: Sweep) -> str:
     )
 
 
-def _cost(sweep: Sweep) -> str:
+def _cost(sweep: SweepComparison) -> str:
     known = grouped([cost for cost in sweep.costs if cost.seconds is not None], lambda cost: cost.regions)
     typical = {name: mean_over(costs, lambda cost: cost.seconds) for name, costs in known.items()}
     if not typical:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib.metadata import version
 from pathlib import Path
 
-from hlx.batch.sweep import Sweep
 from hlx.files import check_output, write_bytes
 from hlx.report.kit.numbers import listed
 from hlx.report.kit.shell import Page, render
@@ -18,6 +17,7 @@ from hlx.report.pages.sweep_sections import (
     grids_section,
     missing_section,
 )
+from hlx.sweep.across_settings.settings_comparison import SweepComparison
 from hlx.wording import counted, stimuli_counted
 
 STYLE = """
@@ -29,7 +29,7 @@ STYLE = """
 """Beside the style of all pages: numbers on a heat map's colours, which both schemes share; long hashes."""
 
 
-def make_sweep_page(sweep: Sweep, title: str | None = None) -> Page:
+def make_sweep_page(sweep: SweepComparison, title: str | None = None) -> Page:
     """The page of a sweep, the same for the same results."""
     title = title or f"What {listed(sweep.labels)} see, and how that depends on how one asks"
     found = findings(sweep)
@@ -37,7 +37,7 @@ def make_sweep_page(sweep: Sweep, title: str | None = None) -> Page:
         "sweep.html",
         title=title,
         facts=[
-            sweep.study,
+            sweep.name,
             stimuli_counted(sweep.stimuli),
             counted(len(sweep.models), "model"),
             counted(len(sweep.regions), "partition into regions", "partitions into regions"),
@@ -57,7 +57,9 @@ def make_sweep_page(sweep: Sweep, title: str | None = None) -> Page:
     return Page(html, title, tuple(found))
 
 
-def write_sweep_page(path: Path, sweep: Sweep, *, title: str | None = None, force: bool = False) -> Page:
+def write_sweep_page(
+    path: Path, sweep: SweepComparison, *, title: str | None = None, force: bool = False
+) -> Page:
     """Write the page of a sweep to a file, whole or not at all.
 
     Raises
@@ -71,7 +73,7 @@ def write_sweep_page(path: Path, sweep: Sweep, *, title: str | None = None, forc
     return page
 
 
-def _method(sweep: Sweep) -> list[tuple[str, str]]:
+def _method(sweep: SweepComparison) -> list[tuple[str, str]]:
     said = [("Results", f"content hash {sweep.content_hash}")]
     for model in sweep.models:
         revision = f", revision {model['revision']}" if model.get("revision") else ""

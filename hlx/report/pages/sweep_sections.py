@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from hlx.batch.agreement import GridAgreement
-from hlx.batch.estimator_error import EstimatorError
-from hlx.batch.study_maps import grouped
-from hlx.batch.sweep import Sweep
 from hlx.report.kit.sections import (
     Figure,
     Part,
@@ -25,6 +21,10 @@ from hlx.report.pages.sweep_tables import (
     missing_table,
     settings_table,
 )
+from hlx.sweep.across_settings.agreement import GridAgreement
+from hlx.sweep.across_settings.estimator_error import EstimatorError
+from hlx.sweep.across_settings.settings_comparison import SweepComparison
+from hlx.sweep.results.sweep_maps import grouped
 from hlx.wording import counted
 
 COMMON = {
@@ -40,7 +40,7 @@ MOST_REASONS = 20
 """Why units failed: so many reasons are told."""
 
 
-def grids_section(sweep: Sweep) -> Section:
+def grids_section(sweep: SweepComparison) -> Section:
     """How maps on different grids agree: a heat map of each model and background, and means by setting."""
     parts: list[Part] = []
     if sweep.across_grids:
@@ -58,7 +58,7 @@ def grids_section(sweep: Sweep) -> Section:
     return Section("grids", "Across patch grids", parts)
 
 
-def errors_section(sweep: Sweep) -> Section:
+def errors_section(sweep: SweepComparison) -> Section:
     """Estimators against exact values: curves by evaluations, and the table."""
     if not sweep.errors:
         return Section("errors", "Estimators", [])
@@ -97,7 +97,7 @@ def errors_section(sweep: Sweep) -> Section:
     return Section("errors", "Estimators against exact values", [*parts, table_part(error_table(sweep))])
 
 
-def backgrounds_section(sweep: Sweep) -> Section:
+def backgrounds_section(sweep: SweepComparison) -> Section:
     """How maps under different backgrounds agree."""
     if not sweep.across_backgrounds:
         return Section("backgrounds", "Across backgrounds", [])
@@ -112,7 +112,7 @@ def backgrounds_section(sweep: Sweep) -> Section:
     return Section("backgrounds", "Across backgrounds", [lead, table_part(background_table(sweep))])
 
 
-def cost_section(sweep: Sweep) -> Section:
+def cost_section(sweep: SweepComparison) -> Section:
     """Evaluations and seconds of a map by regions."""
     if not sweep.costs:
         return Section("cost", "Cost", [])
@@ -139,7 +139,7 @@ def cost_section(sweep: Sweep) -> Section:
     return Section("cost", "Cost", [*parts, table_part(cost_table(sweep))])
 
 
-def missing_section(sweep: Sweep) -> Section:
+def missing_section(sweep: SweepComparison) -> Section:
     """What has no result, and why."""
     if not sweep.lacking:
         return Section("missing", "What is missing", [])
@@ -157,7 +157,7 @@ def missing_section(sweep: Sweep) -> Section:
     return Section("missing", "What is missing", parts)
 
 
-def _heat_maps(sweep: Sweep) -> list[Part]:
+def _heat_maps(sweep: SweepComparison) -> list[Part]:
     main = pairs_of_grids(sweep)
     groups = grouped(main, lambda pair: (pair.model, pair.background))
     parts: list[Part] = [heading(f"Rank correlation, {main[0].setting} maps")]
@@ -176,7 +176,7 @@ def _heat_maps(sweep: Sweep) -> list[Part]:
     return [*parts, *_left_out(len(groups))]
 
 
-def _title(sweep: Sweep, model: str, background: str) -> str:
+def _title(sweep: SweepComparison, model: str, background: str) -> str:
     """Of a figure; one background goes without saying."""
     return f"{model}, {background}" if len(sweep.backgrounds) > 1 else model
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from hlx.batch.agreement import Agreement, BackgroundAgreement, GridAgreement, Mean
-from hlx.batch.estimator_error import Cost, EstimatorError, way_of
-from hlx.batch.rows import Missing
-from hlx.batch.study_maps import grouped
-from hlx.batch.sweep import Sweep
 from hlx.estimators import EXACT
 from hlx.report.kit.numbers import coefficient, interval, number, percent, whole
 from hlx.report.kit.tables import TWO, Cell, Column, Table, model_cell, table_of, text, to_digits
 from hlx.report.pages.sweep_findings import mean_over, pairs_of_backgrounds, seconds
+from hlx.sweep.across_settings.agreement import Agreement, BackgroundAgreement, GridAgreement, Mean
+from hlx.sweep.across_settings.estimator_error import Cost, EstimatorError, way_of
+from hlx.sweep.across_settings.settings_comparison import SweepComparison
+from hlx.sweep.results.rows import Missing
+from hlx.sweep.results.sweep_maps import grouped
 
 TWO_ENDS = to_digits(interval, 2)
 
@@ -27,7 +27,7 @@ COSTS: tuple[Column[Cost], ...] = (
         lambda cost: cost.n_players,
         lambda value: number(value, 0 if float(value).is_integer() else 1),
     ),
-    Column("maps", "", lambda cost: cost.units, whole),
+    Column("maps", "", lambda cost: cost.jobs, whole),
     Column("evaluations", "distinct coalitions of a map, on average", lambda cost: cost.evaluations, whole),
     Column(
         "a map",
@@ -54,7 +54,7 @@ BACKGROUNDS: tuple[Column[BackgroundAgreement], ...] = (
 )
 
 
-def settings_table(sweep: Sweep) -> Table:
+def settings_table(sweep: SweepComparison) -> Table:
     """A row for each setting, a pair of columns for each model."""
 
     def mean(label: str, which: Callable[[Agreement], Mean]) -> Callable[[list[GridAgreement]], float | None]:
@@ -80,7 +80,7 @@ def settings_table(sweep: Sweep) -> Table:
     return table_of(caption, "Estimator", columns, rows, heads)
 
 
-def error_table(sweep: Sweep) -> Table:
+def error_table(sweep: SweepComparison) -> Table:
     """A row for each estimator and budget on the same regions, of all models and backgrounds."""
 
     def mean(
@@ -130,26 +130,26 @@ def error_table(sweep: Sweep) -> Table:
     return table_of(caption, "Regions", columns, rows)
 
 
-def background_table(sweep: Sweep) -> Table:
+def background_table(sweep: SweepComparison) -> Table:
     """A row for each model, regions and pair of backgrounds, under the setting with the most of them."""
     pairs = pairs_of_backgrounds(sweep)
     caption = f"Maps of one stimulus under two backgrounds, {pairs[0].setting}: rank correlations and cosine."
     return table_of(caption, "Model", BACKGROUNDS, _by_model(sweep, pairs))
 
 
-def cost_table(sweep: Sweep) -> Table:
+def cost_table(sweep: SweepComparison) -> Table:
     """A row for each model and regions."""
     caption = "What maps took, of all estimators and backgrounds; maps that several stimuli share count once."
     return table_of(caption, "Model", COSTS, _by_model(sweep, sweep.costs))
 
 
-def missing_table(sweep: Sweep) -> Table:
+def missing_table(sweep: SweepComparison) -> Table:
     """A row for each model that lacks something."""
     caption = "Maps that the study asked for and does not have."
     return table_of(caption, "Model", MISSING, _by_model(sweep, sweep.lacking))
 
 
-def _by_model(sweep: Sweep, results: Sequence[OfModel]) -> list[tuple[Cell, OfModel]]:
+def _by_model(sweep: SweepComparison, results: Sequence[OfModel]) -> list[tuple[Cell, OfModel]]:
     return [(model_cell(one.model, sweep.labels.index(one.model)), one) for one in results]
 
 

@@ -1,0 +1,1 @@
+"""What a sweep found: maps across grids and backgrounds, estimators against exact values, costs."""

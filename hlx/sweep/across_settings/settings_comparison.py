@@ -1,0 +1,103 @@
+"""What a sweep found over grids, backgrounds and estimators: all comparisons at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from hlx.sweep.across_settings.agreement import (
+    BackgroundAgreement,
+    Common,
+    GridAgreement,
+    across_backgrounds,
+    across_grids,
+)
+from hlx.sweep.across_settings.estimator_error import Cost, EstimatorError, costs, estimator_errors
+from hlx.sweep.results.merged_file import SweepResults
+from hlx.sweep.results.rows import Missing, Row
+from hlx.sweep.results.sweep_maps import distinct, grouped, read_maps
+
+
+@dataclass(frozen=True)
+class SweepComparison:
+    """What a sweep found.
+
+    Attributes
+    ----------
+    name : what it is called: its output folder, or the merged file where that has a name of its own.
+    content_hash : of the results.
+    models : label, name, revision, dtype, engine and fingerprint of each.
+    versions : of packages, and "device", that computed results; each combination once.
+    maps, stimuli : how many there are.
+    regions, backgrounds, estimators : as the sweep file calls them, in its order.
+    lacking : of every model that lacks something.
+    common : where maps of two grids were compared, as asked: "coarser", "finest" or a grid.
+    """
+
+    name: str
+    content_hash: str
+    models: tuple[dict[str, Any], ...]
+    versions: tuple[dict[str, str], ...]
+    maps: int
+    stimuli: int
+    regions: tuple[str, ...]
+    backgrounds: tuple[str, ...]
+    estimators: tuple[str, ...]
+    common: str
+    across_grids: tuple[GridAgreement, ...]
+    across_backgrounds: tuple[BackgroundAgreement, ...]
+    errors: tuple[EstimatorError, ...]
+    costs: tuple[Cost, ...]
+    lacking: tuple[Missing, ...]
+
+    @property
+    def labels(self) -> list[str]:
+        """Of the models."""
+        return [model["label"] for model in self.models]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as JSON's types."""
+        return asdict(self)
+
+
+def compare_settings(results: SweepResults, common: Common = "coarser") -> SweepComparison:
+    """Every comparison that a sweep's results allow; `common` as `across_grids` takes it."""
+    maps = read_maps(results)
+    rows = results.rows
+    return SweepComparison(
+        name=results.path.parent.name if results.path.stem == "merged" else results.path.stem,
+        content_hash=results.content_hash,
+        models=tuple(results.models),
+        versions=tuple(distinct(m.versions for m in maps)),
+        maps=len(maps),
+        stimuli=len({row.stimulus for row in rows}),
+        regions=_names(rows, "regions"),
+        backgrounds=_names(rows, "background"),
+        estimators=_names(rows, "estimator"),
+        common=str(common),
+        across_grids=tuple(across_grids(maps, common)),
+        across_backgrounds=tuple(across_backgrounds(maps)),
+        errors=tuple(estimator_errors(maps)),
+        costs=tuple(costs(maps)),
+        lacking=tuple(_lacking(rows, results.missing)),
+    )
+
+
+def _names(rows: Sequence[Row], what: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(getattr(row, what) for row in rows))
+
+
+def _lacking(rows: Sequence[Row], missing: Sequence[Row]) -> list[Missing]:
+    """Of every model that lacks something."""
+    there = Counter(row.model for row in rows)
+    return [
+        Missing(
+            model,
+            there[model] + len(them),
+            len(them),
+            dict(Counter(row.reason for row in them if row.reason is not None).most_common()),
+        )
+        for model, them in grouped(missing, lambda row: row.model).items()
+    ]

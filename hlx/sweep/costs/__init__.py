@@ -1,0 +1,1 @@
+"""What a sweep takes before it runs: evaluations, time and room on the disk."""

@@ -1,0 +1,80 @@
+"""How many coalitions an image group evaluates: what several estimators ask for is evaluated once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from hlx.coalitions import row_keys
+from hlx.estimating import Request
+from hlx.estimators import make_plan
+from hlx.regions import Grid
+from hlx.sweep.plan.jobs import ImageGroup, PlannedRegions
+
+MOST_PLANNED = 4096
+"""Larger budgets are not planned to count what they have in common with others."""
+
+
+class Count(NamedTuple):
+    """Coalitions evaluated.
+
+    Attributes
+    ----------
+    at_most : it may be fewer, where a tolerance ends the rounds early or estimators share coalitions.
+    """
+
+    evaluations: int = 0
+    at_most: bool = False
+
+
+class EvaluationCounts:
+    """Counts, made once for all groups of the same regions and requests."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, Grid | None, tuple[Request, ...]], dict[str, Count]] = {}
+
+    def of(self, group: ImageGroup) -> dict[str, Count]:
+        """What each estimator adds, by name, to what those before it evaluate; tables come first.
+
+        Label maps of the same number of regions count as alike.
+        """
+        requests = tuple(dict.fromkeys(job.request for job in group.jobs))
+        key = group.regions.n_players, group.regions.grid, requests
+        if key not in self._known:
+            self._known[key] = _counted(group.regions, requests)
+        return self._known[key]
+
+
+def _counted(regions: PlannedRegions, requests: tuple[Request, ...]) -> dict[str, Count]:
+    n = regions.n_players
+    everything = 1 << n
+    counts = {request.estimator.name: Count() for request in requests}
+    seen: set[int | bytes] = set()
+    unplanned: dict[tuple[str, int], int] = {}
+    total = 0
+    for request in sorted(requests, key=lambda request: not request.takes_table(n)):
+        if total == everything:
+            break
+        name, at_most = request.estimator.name, False
+        if request.takes_table(n):
+            new = everything - total
+        else:
+            *_, limit = request.rounds(n)
+            at_most = limit is not None and (
+                request.tolerance is not None or request.estimator.costly or limit > MOST_PLANNED
+            )
+            if at_most and limit is not None:
+                # With the same seed a smaller budget's coalitions are among those of a larger one.
+                before = unplanned.get((name, request.seed), 0)
+                unplanned[name, request.seed] = max(before, limit)
+                new = max(0, limit - before)
+            else:
+                # Only costly estimators' coalitions depend on more of a label map than its players.
+                plan = make_plan(request.estimator, n, limit, request.seed, regions.grid)
+                keys = set(row_keys(plan.coalitions).tolist())
+                new = len(keys - seen)
+                seen |= keys
+        new = min(new, everything - total)
+        total += new
+        # What is planned may have coalitions in common with what is not.
+        counts[name] = Count(counts[name].evaluations + new, counts[name].at_most or at_most)
+    return counts

@@ -1,0 +1,95 @@
+"""What a sweep asks for, row by row, and what it lacks of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hlx.sweep.plan.expand import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a sweep asked for: one stimulus, explained by one model in one way.
+
+    Attributes
+    ----------
+    model, regions : as the sweep file calls them.
+    stimulus : the stimulus's id.
+    image : the image's file.
+    estimator, budget, seed, tolerance : as asked for.
+    job : id of the job that answers; rows with the same texts and image share one.
+    reason : why it failed, None if it did not, or has not been tried.
+    """
+
+    model: str
+    stimulus: str
+    phenomenon: str | None
+    caption: str
+    foil: str | None
+    image: str
+    regions: str
+    background: str
+    estimator: str
+    budget: int | None
+    seed: int
+    tolerance: float | None
+    job: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What a model lacks of what a sweep asked of it.
+
+    Attributes
+    ----------
+    asked, missing : rows of the plan.
+    failed : why jobs failed when they were last tried -> missing rows; the others have not been tried.
+    """
+
+    model: str
+    asked: int
+    missing: int
+    failed: dict[str, int]
+
+
+def rows_of(plan: Plan, reasons: dict[str, str] | None = None) -> Iterator[Row]:
+    """What a plan asks for, in its order, with the reasons of the jobs that failed."""
+    for group in plan.groups:
+        for job in group.jobs:
+            yield Row(
+                model=plan.models[group.model].label,
+                stimulus=job.stimulus.id,
+                phenomenon=job.stimulus.phenomenon,
+                caption=job.stimulus.caption,
+                foil=job.stimulus.foil,
+                image=str(group.image.path),
+                regions=group.regions.label,
+                background=group.background,
+                estimator=job.request.estimator.name,
+                budget=job.request.budget,
+                seed=job.request.seed,
+                tolerance=job.request.tolerance,
+                job=job.id,
+                reason=(reasons or {}).get(job.id),
+            )
+
+
+def missing_of(plan: Plan, undone: Collection[str], reasons: dict[str, str]) -> Iterator[Missing]:
+    """What every model lacks that lacks something, for ids of jobs without result and why those failed."""
+    asked: Counter[str] = Counter()
+    lacking: Counter[str] = Counter()
+    failed: dict[str, Counter[str]] = {}
+    for row in rows_of(plan, reasons):
+        asked[row.model] += 1
+        if row.job in undone:
+            lacking[row.model] += 1
+            if row.reason is not None:
+                failed.setdefault(row.model, Counter())[row.reason] += 1
+    for model, count in asked.items():
+        if lacking[model]:
+            yield Missing(model, count, lacking[model], dict(failed.get(model, Counter()).most_common()))

@@ -1,0 +1,74 @@
+"""Small groups of sweeps on the embedded scenes, for tests."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from hlx.estimating import Request
+from hlx.estimators import get_estimator
+from hlx.models.load import identify
+from hlx.regions import Grid
+from hlx.scenes import iterate_stimuli
+from hlx.stimuli import Stimulus
+from hlx.sweep.plan.jobs import (
+    ImageGroup,
+    Job,
+    PlannedImage,
+    PlannedModel,
+    PlannedRegions,
+    PlannedStimulus,
+    job_id,
+    job_identity,
+)
+
+
+def scene_images(folder: Path, count: int, seed: int = 0) -> list[Stimulus]:
+    """Stimuli of embedded scenes whose images are files in the folder."""
+    stimuli = []
+    for i, scene in enumerate(islice(iterate_stimuli(seed, ("existence", "counting")), count)):
+        path = folder / f"scene{i}.png"
+        Image.fromarray(np.asarray(scene.image)).save(path)
+        stimuli.append(Stimulus(path, scene.caption, scene.foil, f"s{i}", scene.phenomenon))
+    return stimuli
+
+
+def planned_image(path: Path | str) -> PlannedImage:
+    """The image as a plan has it."""
+    return PlannedImage(Path(path), hashlib.sha256(Path(path).read_bytes()).hexdigest())
+
+
+def planned_model(name: str | Path = "clip-scenes", label: str = "clip", **options: object) -> PlannedModel:
+    """The model as a plan has it."""
+    found = identify(name)
+    return PlannedModel(label, str(name), "float32", found.engine, found.fingerprint, **options)  # type: ignore[arg-type]
+
+
+def request(name: str = "leverage", budget: int | None = 40, seed: int = 0) -> Request:
+    """An estimator with its budget and seed."""
+    return Request(get_estimator(name), budget, seed)
+
+
+def group_of(
+    model: PlannedModel,
+    image: PlannedImage,
+    stimuli: Sequence[PlannedStimulus],
+    requests: Sequence[Request],
+    grid: Grid | None = None,
+    keep_tables: bool = False,
+    background: str = "blur",
+) -> ImageGroup:
+    """All stimuli of one image by all requests."""
+    grid = Grid(3, 3) if grid is None else grid
+    regions = PlannedRegions(str(grid), grid.n_players, grid)
+    jobs = tuple(
+        Job(job_id(job_identity(model, image, regions, background, one, asked, keep_tables)), one, asked)
+        for one in stimuli
+        for asked in requests
+    )
+    return ImageGroup(0, image, regions, background, keep_tables, jobs)
