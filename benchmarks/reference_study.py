@@ -19,6 +19,7 @@ import numpy as np
 from _environment import ROOT, write_results
 from scipy import stats
 
+from hlx.alignment.analysis import Study, analyze, read_study
 from hlx.alignment.compare import compare, summary
 from hlx.alignment.maps import (
     centre_bias,
@@ -30,14 +31,9 @@ from hlx.alignment.maps import (
 )
 from hlx.map_tables import read_map_table
 from hlx.records import read_records
-from hlx.study import Study, analyze, read_study
 
 STUDY = ROOT.parent / "shared" / "thesis"
 CANVAS, CAP = 400, 255
-
-
-def human_maps(study: Study) -> np.ndarray:
-    return np.array([study.humans.maps[stimulus].values for stimulus in study.stimuli])
 
 
 def normalisation(humans: np.ndarray) -> dict[str, Any]:
@@ -142,7 +138,7 @@ def shared_images(folder: Path) -> dict[str, int]:
 def measure(folder: Path) -> dict[str, Any]:
     """All numbers: what `hlx analyze` says, and the points in which the study's text and code differ."""
     study = read_study(folder, pictures=False)
-    humans = human_maps(study)
+    humans = study.human_values()
     analysis = analyze(study)
     models: dict[str, Any] = {}
     for model in study.models:
@@ -153,7 +149,7 @@ def measure(folder: Path) -> dict[str, Any]:
             "items": {name: one.scored for name, one in benchmark.accuracies.phenomena.items()},
             "accuracy": {"pooled": benchmark.accuracies.pooled.share, "macro": benchmark.accuracies.macro},
             "null_mean_of_all_pairings": float(spearman_matrix(maps, humans).mean()),
-            "sides": one_sided(analysis.models[model.name].rc),
+            "sides": one_sided(analysis.models[model.name].by_stimulus.rc),
             "ties": ties(maps, humans),
             "divergence": divergence(maps, humans),
             "score_sd": {f"ddof {ddof}": float(np.std(benchmark.f, ddof=ddof)) for ddof in (0, 1)},
@@ -163,10 +159,10 @@ def measure(folder: Path) -> dict[str, Any]:
             "comparison": summary(compare(model.maps, study.humans)),
         }
     return {
-        "analysis": analysis.summary,
+        "analysis": analysis.to_json(),
         "normalisation": normalisation(humans),
         "blur": blur(),
-        "groups": independent_or_repeated([one.rc for one in analysis.models.values()]),
+        "groups": independent_or_repeated([one.by_stimulus.rc for one in analysis.models.values()]),
         "human_maps_with_ties": sum(len(np.unique(values)) < len(values) for values in humans),
         "images": shared_images(folder),
         "rc_of_other_stimuli": float(np.nanmean(spearman(mean_of_others(humans), humans))),

@@ -25,7 +25,7 @@ _HOMES = {
     "RememberingGame": "hlx.evaluations",
     "Stimulus": "hlx.stimuli",
     "TabulatedGame": "hlx.games",
-    "analyze": "hlx.study",
+    "analyze": "hlx.alignment.analysis",
     "build_human_maps": "hlx.humans",
     "compare": "hlx.alignment.compare",
     "estimate": "hlx.estimating",
@@ -41,7 +41,7 @@ _HOMES = {
     "read_model_maps": "hlx.alignment.model_maps",
     "read_responses": "hlx.humans",
     "read_stimuli": "hlx.stimuli",
-    "read_study": "hlx.study",
+    "read_study": "hlx.alignment.analysis",
     "run_sweep": "hlx.sweep.run.run_sweep",
     "save": "hlx.store",
     "shapley_from_table": "hlx.games",
@@ -88,13 +88,13 @@ __all__ = [
     "run_sweep",
     "save",
     "shapley_from_table",
-    "study",
     "write_human_maps",
     "write_report",
 ]
 
 if TYPE_CHECKING:
-    from hlx import alignment, bench, estimators, humans, study
+    from hlx import alignment, bench, estimators, humans
+    from hlx.alignment.analysis import analyze, read_study
     from hlx.alignment.compare import compare
     from hlx.alignment.model_maps import read_model_maps
     from hlx.attribution import Attribution
@@ -110,12 +110,11 @@ if TYPE_CHECKING:
     from hlx.report import write_report
     from hlx.stimuli import Stimulus, read_stimuli
     from hlx.store import load, save
-    from hlx.study import analyze, read_study
     from hlx.sweep.plan.expand import plan_sweep
     from hlx.sweep.run.run_sweep import run_sweep
 
 
-_PACKAGES = ("alignment", "bench", "estimators", "humans", "study")
+_PACKAGES = ("alignment", "bench", "estimators", "humans")
 """Rooms that are used by their own name."""
 
 

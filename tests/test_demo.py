@@ -252,7 +252,7 @@ def check_study(folder: Path, summary: dict[str, Any]) -> None:
             for each in kept
             if each.context.stimulus_id in humans.maps
         ]
-        assert summary["models"][model]["rc_mean"] == pytest.approx(np.mean(ranks), abs=1e-9)
+        assert summary["models"][model]["rc"]["mean"] == pytest.approx(np.mean(ranks), abs=1e-9)
     assert "simulated" in (folder / REPORT).read_text().lower()
 
 
@@ -266,7 +266,7 @@ def test_quick_is_the_study_alone_and_the_same_one(tmp_path: Path) -> None:
     summary = json.loads(quick.stdout)
     assert "pointing" not in summary
     for found in summary["study"]["models"].values():
-        assert f"mean RC {found['rc_mean']:.3f}" in whole.stdout
+        assert f"mean RC {found['rc']['mean']:.3f}" in whole.stdout
     assert "SIMULATED" in whole.stdout
 
 

@@ -42,7 +42,7 @@ _OPTIONS = (
 
 
 def analysis_options(command: Command) -> Command:
-    """The options of `hlx.study.analyze`, under its names."""
+    """The options of `hlx.alignment.analysis.analyze`, under its names."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command

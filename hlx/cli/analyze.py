@@ -48,8 +48,8 @@ def analyze(
     """
     inputs = study.iterdir() if study.is_dir() else []
     check_outputs({"--csv": (table, (".csv",))}, inputs, force)
-    from hlx.study import analysis_text, read_study
-    from hlx.study import analyze as analyzed
+    from hlx.alignment.analysis import analysis_text, read_study
+    from hlx.alignment.analysis import analyze as analyzed
 
     found = analyzed(
         read_study(study, pictures=False), magnitude=magnitude, shuffles=shuffles, seed=seed, alpha=alpha
@@ -58,5 +58,5 @@ def analyze(
         from hlx.files import write_csv
 
         write_csv(found.rows(), table, force)
-    click.echo(json.dumps(found.summary) if as_json else analysis_text(found))
+    click.echo(json.dumps(found.to_json()) if as_json else analysis_text(found))
     tell_written(table)

@@ -19,10 +19,10 @@ from hlx.cli.terminal import colours_wanted, progress_bar
 from hlx.scenes import HELD_OUT_SEED, TRAINING_SEEDS
 
 if TYPE_CHECKING:
+    from hlx.alignment.analysis import Analysis
     from hlx.demo.exact_maps import DemoMap, Pointing
     from hlx.demo.scenes import DemoScene
     from hlx.models.load import Loaded
-    from hlx.study import Analysis
 
 MAP_COLUMNS = 34
 """Two coloured 4x4 maps of this width and the object left of them fill 80 columns."""
@@ -91,7 +91,7 @@ def demo(out: Path, seed: int, quick: bool, force: bool, as_json: bool) -> None:
     if as_json:
         files = [str(out / name) for name in names] + [str(folder / name) for name in study_names]
         found = _summary(maps) if mapped else {}
-        summary = {"scene_seed": seed, **found, "study": analysis.summary, "files": files}
+        summary = {"scene_seed": seed, **found, "study": analysis.to_json(), "files": files}
         click.echo(json.dumps({**summary, "seconds": round(seconds, 3)}))
         return
     click.echo(study_text(analysis))
@@ -145,21 +145,17 @@ def _study(
 
 def study_text(analysis: Analysis) -> str:
     """The research questions in short, one line for each model."""
-    models = analysis.summary["models"]
-    longest = max(map(len, models))
+    longest = max(map(len, analysis.models))
     lines = ["", "Do the maps agree with where the SIMULATED participants clicked? (RC: rank correlation)"]
-    for name, found in models.items():
-        chance = found["permutation_null_mean"]
+    for name, one in analysis.models.items():
+        p = one.permutation.p_corrected
+        known = one.scores.accuracy_pooled
+        accuracy = "" if known is None else f"; accuracy {known:.1%}"
         lines.append(
-            f"{name:<{longest}}  mean RC {found['rc_mean']:.3f} +- {found['rc_sem']:.3f}, with people's maps "
-            f"shuffled {chance:.3f}, p {_p_text(found['permutation_p_corrected'])}; accuracy "
-            f"{found['accuracy_pooled']:.1%}"
+            f"{name:<{longest}}  mean RC {one.rc.mean:.3f} +- {one.rc.sem:.3f}, with people's maps shuffled "
+            f"{one.permutation.null_mean:.3f}, p {f'{p:.4f}' if p >= 0.0001 else '< 0.0001'}{accuracy}"
         )
     return "\n".join(lines)
-
-
-def _p_text(p: float) -> str:
-    return f"{p:.4f}" if p >= 0.0001 else "< 0.0001"
 
 
 def _closing(folder: Path, maps: Sequence[DemoMap], scene: DemoScene, seconds: float) -> str:

@@ -40,7 +40,8 @@ def report(
     force: bool,
 ) -> None:
     """Show the study of the folder STUDY as one page: the tables of `hlx analyze`, what similarities are
-    worth beside chance, the centre and other people, and a gallery of every stimulus's maps, to be sorted.
+    worth beside chance, centre bias and the mean human map, and a gallery of every stimulus's maps, to be
+    sorted.
 
     STUDY is laid out as for `hlx analyze`. The page is a single file that loads nothing; the same study and
     options make the same bytes. Prints what was found in a few sentences.
@@ -51,9 +52,9 @@ def report(
     """
     inputs = study.iterdir() if study.is_dir() else []
     check_outputs({"--out": (out, (".html",))}, inputs, force)
+    from hlx.alignment.analysis import analyze, read_study
+    from hlx.alignment.analysis.formats import wrapped
     from hlx.report import write_report
-    from hlx.study import analyze, read_study
-    from hlx.study.columns import wrapped
 
     found = analyze(
         read_study(study, images=images), magnitude=magnitude, shuffles=shuffles, seed=seed, alpha=alpha
@@ -64,7 +65,7 @@ def report(
             "report": str(out),
             "bytes": out.stat().st_size,
             "title": page.title,
-            "simulated": found.summary["simulated"],
+            "simulated": found.study.humans.simulated,
             "n_stimuli": page.stimuli,
             "images": page.images,
             "image_side": page.image_side,
@@ -73,6 +74,6 @@ def report(
         click.echo(json.dumps(record))
     else:
         click.echo("\n\n".join(wrapped(said, "") for said in page.findings))
-    for note in found.summary["notes"]:
+    for note in found.notes:
         click.echo(f"note: {note}", err=True)
     tell_written(out)

@@ -112,8 +112,8 @@ def report(file: Path, out: Path | None, common: str, title: str | None, force: 
     where = _common(common)
     if out is not None:
         check_outputs({"--out": (out, (".html",))}, [file], force)
-    from hlx.batch.sweep_page import write_sweep_page
-    from hlx.study.columns import wrapped
+    from hlx.alignment.analysis.formats import wrapped
+    from hlx.report.pages.sweep_page import write_sweep_page
     from hlx.sweep.across_settings.settings_comparison import compare_settings
 
     with _results(file) as results:

@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hlx.alignment.analysis import Analysis, analyze, read_study
 from hlx.demo.scenes import PHENOMENA, DemoScene
 from hlx.explaining import explain
 from hlx.files import write_csv
@@ -28,7 +29,6 @@ from hlx.scenes import iterate_stimuli
 from hlx.score import score_stimuli
 from hlx.stimuli import Stimulus
 from hlx.store import save
-from hlx.study import Analysis, analyze, read_study
 
 if TYPE_CHECKING:
     from hlx.models.batches import Progress

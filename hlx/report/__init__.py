@@ -1,10 +1,9 @@
-"""A study as one page that a browser opens: tables, figures and a gallery, loading nothing from anywhere.
+"""Pages that a browser opens: a study with all its maps, a sweep over settings; they load nothing.
 
-``page`` puts together what ``overview``, ``question_one``, ``question_two`` and ``review`` write as sections
-of ``parts`` and ``tables``; ``findings`` says it in sentences, ``distributions`` and ``relations`` draw it on
-``svg``, and ``gallery`` shows every stimulus.
+``kit`` has what pages are made of: numbers, tables, drawings, sections and the shell around them. ``pages``
+writes a study's (``study_page``) and a sweep's (``sweep_page``).
 """
 
-from hlx.report.page import Page, make_page, write_report
+from hlx.report.pages.study_page import Page, make_page, write_report
 
 __all__ = ["Page", "make_page", "write_report"]

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hlx import store
+from hlx.alignment.analysis import analyze, read_study
+from hlx.alignment.analysis.scores import stimulus_scores
 from hlx.errors import InputError, OutputError
 from hlx.humans import build_human_maps, simulate_responses, write_human_maps
 from hlx.map_tables import read_map_table
 from hlx.regions import Grid
 from hlx.report import make_page
-from hlx.study import analyze, read_study
-from hlx.study.scores import stimulus_scores
 from hlx.sweep.results.csv_export import MapFilter, export
 from hlx.sweep.results.export_folder import unlike
 from hlx.sweep.results.merged_file import load_results

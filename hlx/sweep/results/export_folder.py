@@ -12,12 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hlx.alignment.analysis.layout import below, is_part
 from hlx.errors import InputError, OutputError
 from hlx.files import filling, write_csv
 from hlx.map_tables import map_table_text
 from hlx.records import ENDINGS
 from hlx.regions import Grid
-from hlx.study.layout import below, is_part
 from hlx.sweep.results.merged_file import SweepResults
 from hlx.sweep.results.sweep_maps import SweepMap, distinct, grouped
 from hlx.wording import counted, stimuli_counted

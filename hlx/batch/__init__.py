@@ -1,1 +1,0 @@
-"""The page on what a sweep found."""

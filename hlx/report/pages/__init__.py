@@ -1,0 +1,1 @@
+"""Pages and their sections: ``study_*`` with a ``gallery`` of all maps, and ``sweep_*``."""
