@@ -196,10 +196,8 @@ def test_a_system_without_these_locks_is_told_in_one_line(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "fcntl", None)
-    for module in ("locks", "running", "merging", "status"):
-        monkeypatch.delitem(sys.modules, f"hlx.batch.{module}", raising=False)
-    study = tmp_path / "study.toml"
-    study.touch()
-    assert "studies lock their folders by means of Linux and macOS" in refusal_by(
-        tmp_path, "study", name, study
-    )
+    for module in ("results.locks", "run.loop", "run.run_sweep", "results.merge", "results.status"):
+        monkeypatch.delitem(sys.modules, f"hlx.sweep.{module}", raising=False)
+    path, said = tmp_path / "sweep.toml", "sweeps lock their folders by means of Linux and macOS"
+    path.touch()
+    assert said in refusal_by(tmp_path, "sweep", name, path)

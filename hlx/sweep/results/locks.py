@@ -24,7 +24,7 @@ try:
     import fcntl
 except ImportError:
     raise OutputError(
-        "studies lock their folders by means of Linux and macOS (fcntl), which are not here: run them there"
+        "sweeps lock their folders by means of Linux and macOS (fcntl), which are not here: run them there"
     ) from None
 
 LOCKS = "locks"
