@@ -233,7 +233,7 @@ def test_the_same_study_makes_the_same_bytes(analysis: Analysis, page: Page, tmp
     out = tmp_path / "page.html"
     write_report(out, analysis)
     assert out.read_bytes() == page.html.encode()
-    with pytest.raises(OutputError, match="--force"):
+    with pytest.raises(OutputError, match="force=True"):
         write_report(out, analysis, {})
     assert out.read_bytes() == page.html.encode()
     write_report(out, analysis, {}, title="Other", force=True)
