@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import AutoModel, AutoTokenizer, LxmertForPreTraining
 
-from hlx.scenes import PHENOMENA, STATEMENTS, make_stimuli
+from hlx.games.scenes import PHENOMENA, STATEMENTS, make_stimuli
 
 Scorer = Callable[[list[np.ndarray]], Callable[[list[int]], Tensor]]
 """Images to a function from a statement each (indices of `STATEMENTS`) to scores."""

@@ -12,9 +12,9 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 from torch.nn.functional import cross_entropy, logsigmoid, softplus
 
-from hlx import scenes
-from hlx.scenes import KINDS
-from hlx.scenes import statements as st
+from hlx.games import scenes
+from hlx.games.scenes import KINDS
+from hlx.games.scenes import statements as st
 
 BATCH = 64
 SOME_KINDS, SOME_COUNTS = 12, 5

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from hlx import scenes
+from hlx.games import scenes
 
 
 class Cover(torch.nn.Module):

@@ -20,7 +20,7 @@ from transformers import (
     SiglipModel,
 )
 
-from hlx import scenes
+from hlx.games import scenes
 
 WIDTH = {"clip": 96, "siglip": 96, "flava": 96, "lxmert": 64}
 

@@ -6,8 +6,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from hlx.scenes import KINDS
-from hlx.scenes import statements as st
+from hlx.games.scenes import KINDS
+from hlx.games.scenes import statements as st
 
 SOME_PHENOMENA, SOME_RELATIONS = 2, 2
 

@@ -10,9 +10,9 @@ import numpy as np
 from _environment import interleave, summary
 
 from hlx.bench import BenchmarkGame
-from hlx.coalitions import ids_from_rows
 from hlx.estimators import ESTIMATORS, Estimator, make_plan
-from hlx.regions import Grid
+from hlx.games.coalitions import ids_from_rows
+from hlx.games.regions import Grid
 
 
 def linear_speed(games: Sequence[BenchmarkGame], grid: Grid, budget: int, stimuli: int) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from _environment import ROOT
 from _workload import CAPTION, COLS, FOIL, ROWS, Contender
 
 import hlx
-from hlx.backgrounds import hidden_view
-from hlx.models.pytorch.faster_rcnn import WrittenLayers, load_detector
+from hlx.games.backgrounds import hidden_view
+from hlx.models.torch.lxmert.detector.faster_rcnn import WrittenLayers, load_detector
 
 sys.path.insert(
     0, str(ROOT)
@@ -42,8 +42,8 @@ PUBLISHED = {
 
 def make_checkpoint(folder: Path) -> Path:
     """Write LXMERT and, inside it, its detector."""
-    from tests.detector_checkpoints import make_detector
-    from tests.lxmert_checkpoints import make_lxmert
+    from tests.support.detector_checkpoints import make_detector
+    from tests.support.lxmert_checkpoints import make_lxmert
 
     make_lxmert(
         folder,

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from hlx.attribution.error_measures import map_errors
 from hlx.bench import BenchmarkGame, BenchmarkResult, Row
-from hlx.bench.measures import map_errors
 from hlx.kernels import shapley
 
 Lookup = Callable[[np.ndarray], np.ndarray]

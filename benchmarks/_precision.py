@@ -43,7 +43,7 @@ def phi_change(
 
 def scenes(count: int) -> list[hlx.Stimulus]:
     """Held-out scenes with their captions and foils, the kinds of statement in turn."""
-    from hlx.scenes import HELD_OUT_SEED, make_stimuli
+    from hlx.games.scenes import HELD_OUT_SEED, make_stimuli
 
     made = make_stimuli(count, HELD_OUT_SEED)
     return [hlx.Stimulus(image=one.image, caption=one.caption, foil=one.foil) for one in made]

@@ -75,7 +75,7 @@ class Tower:
 
     def make_checkpoint(self, folder: Path) -> Path:
         """Write a random checkpoint of this size, text tower and vocabulary at their published sizes."""
-        from tests.checkpoints import make_clip, make_flava, make_siglip
+        from tests.support.checkpoints import make_clip, make_flava, make_siglip
 
         size = {
             "image_size": self.image_size,
@@ -151,8 +151,8 @@ class Workload:
     @classmethod
     def make(cls, tower: Tower, folder: Path, pool: int, seed: int = 0) -> Workload:
         """Write the checkpoint into `folder` and draw the image and the coalitions."""
-        from hlx.backgrounds import hidden_view
-        from hlx.regions import Grid
+        from hlx.games.backgrounds import hidden_view
+        from hlx.games.regions import Grid
 
         tower.make_checkpoint(folder)
         draw, side, grid = np.random.default_rng(seed), tower.image_size, Grid(ROWS, COLS)

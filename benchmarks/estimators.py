@@ -28,17 +28,10 @@ from _environment import ROOT, environment
 from _estimator_speed import costly_speed, linear_speed
 from _peers import LEFT_OUT, PEERS, run_peers
 
-from hlx.bench import (
-    BenchmarkResult,
-    benchmark_estimators,
-    joined,
-    markdown,
-    read_games,
-    save_plot,
-)
+from hlx.bench import BenchmarkResult, benchmark_estimators, joined, markdown, read_games, save_plot
 from hlx.bench.result import REFERENCE
 from hlx.estimators import ESTIMATORS
-from hlx.regions import Grid
+from hlx.games.regions import Grid
 
 GAMES = ROOT.parent / "shared" / "games" / "vit16_games.npz"
 GRID = Grid(4, 4)

@@ -16,9 +16,9 @@ from _environment import write_results
 
 from hlx import explain, load_model
 from hlx.bench import benchmark_estimators, games_from_attributions, markdown
-from hlx.regions import Grid
-from hlx.scenes import HELD_OUT_SEED, make_stimuli
-from hlx.stimuli import Stimulus
+from hlx.games.regions import Grid
+from hlx.games.scenes import HELD_OUT_SEED, make_stimuli
+from hlx.games.stimuli import Stimulus
 
 MODELS = ("clip-scenes", "siglip-scenes")
 PHENOMENA = ("existence", "negation", "counting", "attribute")

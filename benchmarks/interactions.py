@@ -22,7 +22,7 @@ import numpy as np
 from _environment import interleave, ratio, summary, write_results
 from _table_timing import first_call, shapiq_computer
 
-from hlx.interaction_values import INDICES, interactions
+from hlx.attribution.interactions import INDICES, interactions
 from hlx.kernels import derivative_weights
 
 SQUARE_MATRICES = ("FSII", "FBII")
@@ -30,7 +30,7 @@ LARGEST_SQUARE = 12  # players, for indices that shapiq solves with 2^n x 2^n ma
 FIRST_CALL = """
 import time, numpy as np
 start = time.perf_counter()
-from hlx.interaction_values import interactions
+from hlx.attribution.interactions import interactions
 from hlx import kernels
 ready = time.perf_counter()
 interactions(np.zeros(1 << 16), "SII", 2)

@@ -27,9 +27,9 @@ from _table_timing import first_call
 
 from hlx.alignment.inference import pairing_test
 from hlx.alignment.maps import spearman_matrix
+from hlx.attribution.map_tables import read_map_table
 from hlx.humans import ClickMask
 from hlx.kernels import click_masks, default_threads, pairing_sums
-from hlx.map_tables import read_map_table
 
 SHUFFLES, MILLION, THREADS = 10_000, 1_000_000, (1, 2, 3)
 CLICKS, RESPONSES = 10_000, 348

@@ -18,8 +18,8 @@ from _environment import ROOT, write_results
 from scipy.stats import spearmanr
 
 from hlx import Grid, shapley_from_table
-from hlx.coalitions import ids_from_rows
 from hlx.estimators.partition import PARTITION
+from hlx.games.coalitions import ids_from_rows
 
 GAMES = ROOT.parent / "shared" / "games" / "vit16_games.npz"
 GRID = Grid(4, 4)

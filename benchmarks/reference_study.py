@@ -29,8 +29,8 @@ from hlx.alignment.maps import (
     spearman,
     spearman_matrix,
 )
-from hlx.map_tables import read_map_table
-from hlx.records import read_records
+from hlx.attribution.map_tables import read_map_table
+from hlx.io.csv_jsonl import read_records
 
 STUDY = ROOT.parent / "shared" / "thesis"
 CANVAS, CAP = 400, 255

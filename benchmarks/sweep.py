@@ -31,8 +31,8 @@ from _environment import summary, write_results
 from _workload import TOWERS
 from PIL import Image
 
-from hlx.files import write_csv
-from hlx.scenes import iterate_stimuli
+from hlx.games.scenes import iterate_stimuli
+from hlx.io.files import write_csv
 
 PACKAGES = ("hlx", "jax", "jaxlib", "flax", "torch", "transformers", "numpy", "numba", "h5py")
 MODELS = ("clip-scenes", "siglip-scenes", "flava-scenes", "lxmert-scenes")

@@ -1,4 +1,4 @@
-"""Train the embedded models, tiny ones of four architectures, on scenes of hlx.scenes, in PyTorch.
+"""Train the embedded models, tiny ones of four architectures, on scenes of hlx.games.scenes, in PyTorch.
 
     python benchmarks/train_embedded.py --model clip        (or siglip, flava, lxmert)
 
@@ -39,7 +39,7 @@ from _embedded_pairs import choose_pairs, matching_losses, noun_places
 from _environment import ROOT, environment
 from torch import Tensor
 
-from hlx.scenes import HELD_OUT_SEED, KINDS, STATEMENTS
+from hlx.games.scenes import HELD_OUT_SEED, KINDS, STATEMENTS
 
 SEED = {"clip": 1, "siglip": 2, "flava": 3, "lxmert": 4}
 # The learning rate reaches zero after STEPS; SigLIP was stopped before, its existence accuracy already at 1.

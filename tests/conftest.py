@@ -45,14 +45,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def make_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> MakeCheckpoint:
     """Make a random checkpoint, or hand out the one made before with the same options.
 
-    Called as `make_checkpoint("clip", **options of tests.checkpoints.make_clip)`, likewise `"siglip"` and
-    `"flava"`.
-    The folders are shared: copy one before changing anything in it.
+    Called as `make_checkpoint("clip", **options of tests.support.checkpoints.make_clip)`, likewise `"siglip"`
+    and `"flava"`. The folders are shared: copy one before changing anything in it.
     """
     pytest.importorskip("torch", reason="random checkpoints are made with torch")
     from transformers.utils import logging
 
-    from tests import checkpoints
+    from tests.support import checkpoints
 
     logging.disable_progress_bar()
     makers = {

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.command_line import hlx, refusal
+from tests.support.command_line import hlx, refusal
 from tests.support.sweep_files import write_sweep
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "extending.md").read_text()
@@ -69,8 +69,8 @@ def test_an_architecture_of_your_own(folder: Path, monkeypatch: pytest.MonkeyPat
     from transformers import CLIPSegConfig, CLIPSegModel
 
     from hlx.models.families import FAMILIES, Family
-    from hlx.models.pytorch.contrastive import KINDS, Kind
-    from tests.torch_checkpoints import _finish, _random, _sizes, make_bert_tokenizer
+    from hlx.models.torch.contrastive import KINDS, Kind
+    from tests.support.torch_checkpoints import _finish, _random, _sizes, make_bert_tokenizer
 
     model = folder / "segmenter"
     model.mkdir()

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64, UInt8
 
-from hlx.attribution import Attribution
+from hlx.attribution.attribution import Attribution
+from hlx.attribution.map_tables import read_map_table
+from hlx.attribution.result_file import load
 from hlx.errors import InputError
-from hlx.images import check_file
-from hlx.map_tables import read_map_table
-from hlx.regions import Grid
-from hlx.stimuli import Stimulus
-from hlx.store import load
+from hlx.games.regions import Grid
+from hlx.games.stimuli import Stimulus
+from hlx.io.checks import check_file
 
 RESULT_ENDINGS = (".h5", ".hdf5")
 TABLE_ENDINGS = (".csv", ".jsonl", ".ndjson")

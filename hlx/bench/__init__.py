@@ -5,7 +5,7 @@ estimators are replayed on tables (`replay`) and judged against the exact Shaple
 comes out is a `BenchmarkResult` (`result`), which is printed (`report`) and drawn (`plot`).
 """
 
-from hlx.bench.games import (
+from hlx.bench.benchmark_games import (
     BenchmarkGame,
     games_from_attributions,
     games_from_model,
@@ -13,10 +13,9 @@ from hlx.bench.games import (
     read_games,
     stimuli_of,
 )
-from hlx.bench.measures import MEASURES
-from hlx.bench.plot import benchmark_figure, save_plot
+from hlx.bench.error_plot import benchmark_figure, save_plot
+from hlx.bench.error_tables import MEASURES, TITLES, markdown, report
 from hlx.bench.replay import benchmark_estimators, default_budgets
-from hlx.bench.report import TITLES, markdown, report
 from hlx.bench.result import BenchmarkResult, Ratio, Row, Summary, joined
 
 __all__ = [

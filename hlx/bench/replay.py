@@ -11,18 +11,18 @@ from numbers import Real
 import numpy as np
 from jaxtyping import Float64
 
-from hlx.attribution import critical_value
-from hlx.bench.games import BenchmarkGame, as_games
-from hlx.bench.measures import covered, map_errors
+from hlx.attribution.attribution import critical_value
+from hlx.attribution.error_measures import covered, map_errors
+from hlx.attribution.estimate import solve
+from hlx.bench.benchmark_games import BenchmarkGame, as_games
 from hlx.bench.result import BenchmarkResult, Row, Skipped
-from hlx.coalitions import ids_from_rows
-from hlx.counts import whole_number
 from hlx.errors import InputError
-from hlx.estimating import solve
 from hlx.estimators import ESTIMATORS, Estimator, get_estimators, make_plan
-from hlx.faithfulness import areas_from_tables
+from hlx.games.coalitions import ids_from_rows
+from hlx.games.faithfulness import areas_from_tables
+from hlx.games.regions import Regions
+from hlx.io.checks import whole_number
 from hlx.kernels import shapley
-from hlx.regions import Regions
 
 VERSIONED = ("hlx", "numpy", "scipy", "numba")
 """Packages whose versions a result records."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from hlx.bench.measures import ROUNDING
+from hlx.attribution.error_measures import ROUNDING
 from hlx.errors import InputError
 
 REFERENCE = "leverage"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from hlx.cli.analysis_options import analysis_options
+from hlx.cli.options import analysis_options
 from hlx.cli.outputs import check_outputs, tell_written
 
 _FILE = click.Path(path_type=Path)
@@ -55,7 +55,7 @@ def analyze(
         read_study(study, pictures=False), magnitude=magnitude, shuffles=shuffles, seed=seed, alpha=alpha
     )
     if table is not None:
-        from hlx.files import write_csv
+        from hlx.io.files import write_csv
 
         write_csv(found.rows(), table, force)
     click.echo(json.dumps(found.to_json()) if as_json else analysis_text(found))

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hlx.cli.model_options import MODEL_OPTIONS, model_of, model_options
+from hlx.cli.options import MODEL_OPTIONS, model_of, model_options
 from hlx.cli.outputs import PICTURES, check_outputs, tell_written
-from hlx.cli.terminal import progress_bar
+from hlx.cli.printing import progress_bar
 from hlx.errors import InputError
-from hlx.files import write_bytes
+from hlx.io.files import write_bytes
 
 if TYPE_CHECKING:
     from hlx.bench import BenchmarkGame
-    from hlx.regions import Grid
+    from hlx.games.regions import Grid
 
 _FILE = click.Path(path_type=Path)
 _MODEL_OPTIONS = (*MODEL_OPTIONS, "images", "background", "batch_size")
@@ -151,7 +151,7 @@ def estimators(
     regions = _grid(grid)
 
     from hlx.bench import TITLES, benchmark_estimators, report, save_plot
-    from hlx.bench.report import DEFAULT_TABLES
+    from hlx.bench.error_tables import DEFAULT_TABLES
     from hlx.estimators import get_estimator
 
     shown = tuple(TITLES) if "all" in tables else tables or DEFAULT_TABLES
@@ -236,7 +236,7 @@ def _integers(option: str, text: str) -> list[int]:
 
 
 def _grid(text: str | None) -> Grid | None:
-    from hlx.regions import Grid
+    from hlx.games.regions import Grid
 
     return None if text is None else Grid.parse(text)
 
@@ -248,7 +248,7 @@ def _from_files(
     most: int | None,
     stimuli: Sequence[Path],
 ) -> list[BenchmarkGame]:
-    from hlx.bench.games import RESULT_ENDINGS, read_games
+    from hlx.bench.benchmark_games import RESULT_ENDINGS, read_games
 
     endings = {file.suffix.lower() for file in files}
     if keys and ".npz" not in endings:
@@ -269,7 +269,7 @@ def _from_model(
     background: str,
     options: dict[str, str | None],
 ) -> list[BenchmarkGame]:
-    from hlx.bench.games import games_from_model, stimuli_of
+    from hlx.bench.benchmark_games import games_from_model, stimuli_of
     from hlx.models.batches import parse_batch
 
     batch_size = parse_batch(options["batch_size"])

@@ -95,7 +95,7 @@ def compare(
     if plot is not None:
         _draw(plot, comparisons)
     if table is not None:
-        from hlx.files import write_csv
+        from hlx.io.files import write_csv
 
         write_csv([row for each in comparisons for row in comparison_rows(each)], table, force)
     found = [summary(each) for each in comparisons]
@@ -121,7 +121,7 @@ def _draw(path: Path, comparisons: list[Comparison]) -> None:
 
 def _text(found: dict[str, Any]) -> str:
     """One model's comparison for people: a line for each measure, and what it says."""
-    from hlx.text_tables import text_table
+    from hlx.io.messages import text_table
 
     columns = ["matched", "shuffled", "uniform", "centre bias", "mean human map"]
     columns += [

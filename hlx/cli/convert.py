@@ -21,7 +21,7 @@ def convert(source: str, folder: Path, revision: str | None, force: bool) -> Non
     Example:
       hlx convert openai/clip-vit-base-patch32 clip-vit-base-patch32
     """
-    from hlx.models.convert import convert as rewrite
+    from hlx.models.loading.safetensors_copy import convert as rewrite
 
     count = rewrite(source, folder, revision, force)
     click.echo(f"{count} tensors in {folder / 'model.safetensors'}")

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hlx.cli.terminal import colours_wanted, progress_bar
-from hlx.scenes import HELD_OUT_SEED, TRAINING_SEEDS
+from hlx.cli.printing import colours_wanted, progress_bar
+from hlx.games.scenes import HELD_OUT_SEED, TRAINING_SEEDS
 
 if TYPE_CHECKING:
     from hlx.alignment.analysis import Analysis
+    from hlx.demo.demo_scenes import DemoScene
     from hlx.demo.exact_maps import DemoMap, Pointing
-    from hlx.demo.scenes import DemoScene
-    from hlx.models.load import Loaded
+    from hlx.models.loading.load import Loaded
 
 MAP_COLUMNS = 34
 """Two coloured 4x4 maps of this width and the object left of them fill 80 columns."""
@@ -64,8 +64,8 @@ def demo(out: Path, seed: int, quick: bool, force: bool, as_json: bool) -> None:
       hlx demo --out maps
     """
     from hlx.demo import exact_maps, simulated_study
-    from hlx.demo.folder import output_folder
-    from hlx.demo.scenes import choose_scenes
+    from hlx.demo.demo_scenes import choose_scenes
+    from hlx.io.files import output_folder
 
     started = time.perf_counter()
     mapped = [] if quick else choose_scenes(exact_maps.N_SCENES, seed)

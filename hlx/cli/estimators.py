@@ -18,7 +18,7 @@ def estimators(grid: str, as_json: bool) -> None:
       hlx estimators --grid 7x7
     """
     from hlx.estimators import ESTIMATORS
-    from hlx.regions import Grid
+    from hlx.games.regions import Grid
 
     n = Grid.parse(grid).n_players
     listed = [

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from hlx.cli.model_options import MODEL_OPTIONS, model_options
+from hlx.cli.options import MODEL_OPTIONS, model_options
 from hlx.cli.outputs import PICTURES, check_outputs, tell_written
-from hlx.cli.terminal import attribution_text
+from hlx.cli.printing import attribution_text
 from hlx.errors import InputError
 
 MAX_DRAWN = 100
@@ -128,7 +128,7 @@ def explain(
         "seed": seed,
         "faithfulness": faithfulness,
     }
-    from hlx.cli.maps import from_file, from_model, pairs_of
+    from hlx.cli.explain_sources import from_file, from_model, pairs_of
 
     if source is not None:
         _refuse_model_options(ctx)
@@ -141,7 +141,7 @@ def explain(
     _check_drawable(plot, len(attributions))
     panels = [attribution.panel() for attribution in attributions] if plot is not None else []
     if out is not None:
-        from hlx.store import save
+        from hlx.attribution.result_file import save
 
         save(out, attributions, keep_table=not no_table, force=force)
     if plot is not None:
@@ -149,7 +149,7 @@ def explain(
 
         save_contact_sheet(plot, panels)
     if table is not None:
-        from hlx.files import write_csv
+        from hlx.io.files import write_csv
 
         write_csv([record for attribution in attributions for record in attribution.rows()], table, force)
     for attribution in attributions:

@@ -141,8 +141,8 @@ def build(
     check_outputs(
         {"--out": (out, (".h5", ".hdf5")), "--csv": (table, (".csv",))}, (*responses, stimuli), force
     )
+    from hlx.games.regions import Grid
     from hlx.humans import build_human_maps, read_responses, summary, summary_text, write_human_maps
-    from hlx.regions import Grid
 
     regions, mask = Grid.parse(grid), _click_mask(**given, normalisation=NORMALISATIONS[normalisation])
     known = None if stimuli is None else _known(stimuli)
@@ -153,7 +153,7 @@ def build(
         maps = build_human_maps(read, regions, mask, min_responses=min_responses, simulated=simulated)
     write_human_maps(out, maps, force)
     if table is not None:
-        from hlx.map_tables import map_table_text
+        from hlx.attribution.map_tables import map_table_text
 
         map_table_text(regions, {name: human.values for name, human in maps.maps.items()}, table, force)
     click.echo(
@@ -196,10 +196,10 @@ def render(
           --out seen.png
     """
     check_outputs({"--out": (out, (".png",))}, (image, responses), force)
-    from hlx.files import write_bytes
     from hlx.humans import seen_image
     from hlx.humans.build import warn_off_canvas
-    from hlx.images import png_bytes, read_image
+    from hlx.io.files import write_bytes
+    from hlx.io.images import png_bytes, read_image
 
     mask = _click_mask(**given)
     response = _response(clicks, responses, participant, stimulus)
@@ -210,7 +210,7 @@ def render(
 
 
 def _known(stimuli: Path) -> list[str]:
-    from hlx.stimuli import read_stimuli
+    from hlx.games.stimuli import read_stimuli
 
     return [stimulus.name for stimulus in read_stimuli(stimuli, resolve=False)]
 
@@ -230,7 +230,7 @@ def _response(
 ) -> Response:
     from hlx.humans import Response, read_responses
     from hlx.humans.responses import parse_clicks
-    from hlx.json_text import parse_json
+    from hlx.io.csv_jsonl import parse_json
 
     if (clicks is None) == (responses is None):
         raise InputError(

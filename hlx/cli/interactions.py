@@ -15,8 +15,8 @@ from hlx.cli.outputs import PICTURES, check_outputs, tell_written
 from hlx.errors import InputError
 
 if TYPE_CHECKING:
-    from hlx.attribution import Attribution
-    from hlx.interaction_values import InteractionValues
+    from hlx.attribution.attribution import Attribution
+    from hlx.attribution.interactions import InteractionValues
 
 MAX_DRAWN = 100
 """Rows of one --plot; no picture is taller than 65,535 pixels."""
@@ -84,8 +84,8 @@ def interactions(
     Example:
       hlx interactions map.h5 --index k-SII --order 2 --plot pairs.png
     """
-    from hlx.interaction_values import interactions as computed
-    from hlx.interaction_values import known_index
+    from hlx.attribution.interactions import interactions as computed
+    from hlx.attribution.interactions import known_index
 
     index = known_index(index, p)
     check_outputs({"--plot": (plot, PICTURES), "--csv": (table, (".csv",))}, [file], force)
@@ -105,7 +105,7 @@ def interactions(
     if plot is not None:
         _draw(plot, tables, results, top)
     if table is not None:
-        from hlx.files import write_csv
+        from hlx.io.files import write_csv
 
         records = [
             {"table": kept.number, "index": result.index, **row}
@@ -119,7 +119,7 @@ def interactions(
 
 
 def _tables(file: Path, keys: Sequence[str]) -> list[Kept]:
-    from hlx.tables import ARRAY_ENDINGS, read_tables, single_tables
+    from hlx.io.value_tables import ARRAY_ENDINGS, read_tables, single_tables
 
     ending = file.suffix.lower()
     if keys and ending != ".npz":
@@ -128,8 +128,8 @@ def _tables(file: Path, keys: Sequence[str]) -> list[Kept]:
         arrays = read_tables(file, keys).values()
         tables = [table for array in arrays for table in single_tables(array, str(file)).values()]
         return [Kept(number, table) for number, table in enumerate(tables)]
-    from hlx.attribution import holding_tables
-    from hlx.store import load
+    from hlx.attribution.attribution import holding_tables
+    from hlx.attribution.result_file import load
 
     attributions = load(file)
     if not attributions:
@@ -176,7 +176,7 @@ def _name(result: InteractionValues) -> str:
 
 
 def _as_dict(kept: Kept, result: InteractionValues) -> dict[str, Any]:
-    from hlx.attribution import ROW_FIELDS
+    from hlx.attribution.attribution import ROW_FIELDS
 
     attribution = kept.attribution
     made: dict[str, Any] = {"table": kept.number}
@@ -187,7 +187,7 @@ def _as_dict(kept: Kept, result: InteractionValues) -> dict[str, Any]:
 
 
 def _text(kept: Kept, result: InteractionValues, top: int) -> str:
-    from hlx.plot.names import region_name
+    from hlx.games.regions import region_name
     from hlx.plot.pairs import signed_number
 
     context = None if kept.attribution is None else kept.attribution.context

@@ -29,7 +29,7 @@ def models(as_json: bool) -> None:
       hlx models
     """
     from hlx.models.families import FAMILIES
-    from hlx.models.hub import DEFAULT, EMBEDDED
+    from hlx.models.loading.hub import DEFAULT, EMBEDDED
 
     installed = {extra: all(map(_present, modules)) for extra, modules in EXTRAS.items()}
     if as_json:

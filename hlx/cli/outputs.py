@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from hlx.errors import InputError
-from hlx.files import check_output
+from hlx.io.files import check_output
 
 Outputs = Mapping[str, tuple[Path | None, Sequence[str]]]
 """Option -> the file it names, if any, and the endings that it may have (none: all)."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from hlx.cli.analysis_options import analysis_options
+from hlx.cli.options import analysis_options
 from hlx.cli.outputs import check_outputs, tell_written
 
 _FILE = click.Path(path_type=Path)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hlx.cli.model_options import model_of, model_options
+from hlx.cli.options import model_of, model_options
 from hlx.cli.outputs import check_outputs
-from hlx.cli.terminal import progress_bar
+from hlx.cli.printing import progress_bar
 from hlx.errors import InputError
-from hlx.files import write_bytes, write_csv
+from hlx.io.files import write_bytes, write_csv
 
 if TYPE_CHECKING:
-    from hlx.score import Accuracy, AccuracyTable, PairScore
+    from hlx.attribution.score import Accuracy, AccuracyTable, PairScore
 
 NAMES_SHOWN = 20
 """So many missing images are listed on the terminal; --missing takes all."""
@@ -76,9 +76,9 @@ def score(
           --model openai/clip-vit-base-patch32 --out clip.csv
     """
     from hlx import __version__
+    from hlx.attribution.score import accuracy, score_stimuli
+    from hlx.games.stimuli import gather_stimuli
     from hlx.models.batches import parse_batch
-    from hlx.score import accuracy, score_stimuli
-    from hlx.stimuli import gather_stimuli
 
     check_outputs({"--out": (out, (".csv", ".jsonl")), "--missing": (missing, ())}, stimuli, force)
     at_once = parse_batch(batch_size)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hlx.cli.terminal import progress_bar
+from hlx.cli.printing import progress_bar
 
 if TYPE_CHECKING:
     from hlx.sweep.results.merge import MergeResult

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hlx.text_tables import text_table
-from hlx.wording import counted, stimuli_counted
+from hlx.io.messages import counted, stimuli_counted, text_table
 
 if TYPE_CHECKING:
     from hlx.sweep.costs.totals import CostLine, Costs

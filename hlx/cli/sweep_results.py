@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from hlx.cli.outputs import check_outputs, tell_written
+from hlx.cli.printing import progress_bar
 from hlx.cli.sweep_run import options_named
-from hlx.cli.terminal import progress_bar
 
 if TYPE_CHECKING:
     from hlx.sweep.across_settings.agreement import Common
@@ -130,7 +130,7 @@ def report(file: Path, out: Path | None, common: str, title: str | None, force: 
 
 
 def _common(text: str) -> Common:
-    from hlx.regions import Grid
+    from hlx.games.regions import Grid
 
     named: dict[str, Common] = {"coarser": "coarser", "finest": "finest"}
     return named[text] if text in named else Grid.parse(text)

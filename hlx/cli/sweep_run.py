@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hlx.errors import HlxError, InputError
-from hlx.wording import counted
+from hlx.io.messages import counted
 
 if TYPE_CHECKING:
     from hlx.sweep.plan.expand import Plan

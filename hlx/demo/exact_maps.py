@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool
 
-from hlx.attribution import Attribution
-from hlx.demo.scenes import DemoScene
-from hlx.explaining import explain
+from hlx.attribution.attribution import Attribution
+from hlx.attribution.explain import explain
+from hlx.attribution.result_file import save
+from hlx.demo.demo_scenes import DemoScene
+from hlx.games.regions import Grid, Regions
 from hlx.plot import save_contact_sheet
-from hlx.regions import Grid, Regions
-from hlx.store import save
 
 if TYPE_CHECKING:
     from hlx.models.batches import Progress

@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hlx.alignment.analysis import Analysis, analyze, read_study
-from hlx.demo.scenes import PHENOMENA, DemoScene
-from hlx.explaining import explain
-from hlx.files import write_csv
+from hlx.attribution.explain import explain
+from hlx.attribution.result_file import save
+from hlx.attribution.score import score_stimuli
+from hlx.demo.demo_scenes import PHENOMENA, DemoScene
+from hlx.games.regions import Grid
+from hlx.games.scenes import iterate_stimuli
+from hlx.games.stimuli import Stimulus
 from hlx.humans import (
     HumanMaps,
     build_human_maps,
@@ -23,16 +27,12 @@ from hlx.humans import (
     write_human_maps,
     write_responses,
 )
-from hlx.regions import Grid
+from hlx.io.files import write_csv
 from hlx.report import write_report
-from hlx.scenes import iterate_stimuli
-from hlx.score import score_stimuli
-from hlx.stimuli import Stimulus
-from hlx.store import save
 
 if TYPE_CHECKING:
     from hlx.models.batches import Progress
-    from hlx.models.load import Loaded
+    from hlx.models.loading.load import Loaded
 
 N_STIMULI, PARTICIPANTS = 28, 17
 ESTIMATOR, BUDGET = "odd-gp", 172  # as many evaluations as the reference study's explainer makes

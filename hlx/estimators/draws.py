@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
-from hlx.coalitions import none_and_all, row_keys
+from hlx.games.coalitions import none_and_all, row_keys
 
 # Blocks double from here whatever the budget, so that a smaller budget sees the beginning of the same draws.
 FIRST_BLOCK = 16

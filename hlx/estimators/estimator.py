@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64
 
 from hlx.estimators.threads import one_blas_thread
-from hlx.regions import Regions
+from hlx.games.regions import Regions
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from hlx.coalitions import all_rows
 from hlx.estimators.estimator import Estimate, Estimator, Plan
+from hlx.games.coalitions import all_rows
+from hlx.games.regions import Regions
 from hlx.kernels import shapley
-from hlx.regions import Regions
 
 
 @dataclass(frozen=True, eq=False)

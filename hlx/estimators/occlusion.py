@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from hlx.coalitions import none_and_all
 from hlx.estimators.estimator import Estimate, Estimator, Plan
-from hlx.regions import Regions
+from hlx.games.coalitions import none_and_all
+from hlx.games.regions import Regions
 
 
 @dataclass(frozen=True, eq=False)

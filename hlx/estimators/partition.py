@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Float, Float64, Int
 
 from hlx.estimators.estimator import Estimate, Estimator, Plan
-from hlx.regions import Grid, LabelMap, Regions
+from hlx.games.regions import Grid, LabelMap, Regions
 
 Halve = Callable[[Int[np.ndarray, " k"]], tuple[Int[np.ndarray, " a"], Int[np.ndarray, " b"]]]
 

@@ -9,22 +9,20 @@ from functools import lru_cache
 
 import numpy as np
 
-from hlx.coalitions import MAX_TABLE_PLAYERS
 from hlx.errors import InputError
 from hlx.estimators.estimator import Estimator, Plan
 from hlx.estimators.exact import EXACT
-from hlx.estimators.kernel import KERNEL
-from hlx.estimators.leverage import LEVERAGE
+from hlx.estimators.gp.odd_gp import ODD_GP
+from hlx.estimators.kernelshap import KERNEL, LEVERAGE
 from hlx.estimators.occlusion import OCCLUSION
-from hlx.estimators.odd_gp import ODD_GP
-from hlx.estimators.owen import OWEN
 from hlx.estimators.partition import PARTITION
-from hlx.estimators.permutation import PERMUTATION
+from hlx.estimators.permutation import OWEN, PERMUTATION
 from hlx.estimators.regression_adjusted import REGRESSION_ADJUSTED
 from hlx.estimators.rise import RISE
 from hlx.estimators.svarm import SVARM
-from hlx.own_code import is_own_name, own_object, source_hash
-from hlx.regions import Grid, LabelMap, Regions
+from hlx.games.coalitions import MAX_TABLE_PLAYERS
+from hlx.games.regions import Grid, LabelMap, Regions
+from hlx.io.own_code import is_own_name, own_object, source_hash
 
 ESTIMATORS = {
     estimator.name: estimator

@@ -20,7 +20,7 @@ from hlx.estimators.estimator import Estimate, Estimator, Plan
 from hlx.estimators.size_strata import PairSample, draw_pairs, stratum_population, stratum_sizes
 from hlx.estimators.surrogates import FittedSurrogate, GaussianProcessSurrogate, Surrogate, surrogate_shapley
 from hlx.estimators.threads import solve_game_by_game
-from hlx.regions import Regions
+from hlx.games.regions import Regions
 
 MOST_FOLDS = 5
 # Evaluations: a surrogate takes a few matrices of all its pairs, and time that grows with the cube.

@@ -19,10 +19,10 @@ from functools import partial
 import numpy as np
 from jaxtyping import Bool, Float, Float64
 
-from hlx.coalitions import MAX_TABLE_PLAYERS, all_rows
 from hlx.estimators.draws import draw_within
 from hlx.estimators.estimator import Estimate, Estimator, Plan
-from hlx.regions import Regions
+from hlx.games.coalitions import MAX_TABLE_PLAYERS, all_rows
+from hlx.games.regions import Regions
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64, Int, Int64
 
-from hlx.coalitions import none_and_all, random_subsets
 from hlx.estimators.draws import FIRST_BLOCK, in_order_of_appearance
+from hlx.games.coalitions import none_and_all, random_subsets
 
 # Strata of at most so many pairs are shuffled as a whole, at 10 ns a pair, and can be used up; in larger
 # ones, of 20 players and more, random pairs hardly ever repeat.

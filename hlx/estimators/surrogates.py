@@ -12,12 +12,12 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from hlx.coalitions import all_rows
 from hlx.errors import InputError
-from hlx.estimators.gaussian_process import OddKernel, Posterior, posterior
-from hlx.estimators.neighbourhoods import triples_of
+from hlx.estimators.gp.posterior import OddKernel, Posterior, posterior
+from hlx.estimators.gp.triples import triples_of
+from hlx.games.coalitions import all_rows
+from hlx.games.regions import Regions
 from hlx.kernels import shapley
-from hlx.regions import Regions
 
 # Surrogates without Shapley values of their own are evaluated on all coalitions of so many players.
 MOST_TABULATED = 16

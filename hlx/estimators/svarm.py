@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Float64, Int
 
 from hlx.estimators.estimator import Estimate, Estimator, Plan
 from hlx.estimators.size_strata import draw_pairs, stratum_sizes
-from hlx.regions import Regions
+from hlx.games.regions import Regions
 
 GATHERED = 1 << 21  # residuals at a time, 16 MiB
 

@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float64
 
-from hlx.counts import whole_number
 from hlx.errors import InputError
+from hlx.games.regions import Grid
 from hlx.humans.human_maps import STUDY_MASK, ClickMask, FilterStep, HumanMap, HumanMaps
 from hlx.humans.masks import response_maps
 from hlx.humans.responses import Response, check_unique
-from hlx.regions import Grid
+from hlx.io.checks import whole_number
 
 FILTERS: tuple[tuple[str, Callable[[Response], bool]], ...] = (
     ("no problem reported", lambda response: not response.problem_reported),

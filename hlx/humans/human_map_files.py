@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float64
 
+from hlx.attribution.map_tables import read_map_table
 from hlx.errors import InputError
+from hlx.games.regions import Grid, regions_from_spec
 from hlx.humans.human_maps import ClickMask, FilterStep, HumanMap, HumanMaps
-from hlx.map_tables import read_map_table
-from hlx.records import ENDINGS, Record, read_records
-from hlx.regions import Grid, regions_from_spec
-from hlx.sealed import Kind, reading, write_dataset, writing
+from hlx.io.csv_jsonl import ENDINGS, Record, read_records
+from hlx.io.hdf5 import Kind, reading, write_dataset, writing
 
 if TYPE_CHECKING:
     import h5py

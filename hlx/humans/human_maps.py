@@ -13,9 +13,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 from jaxtyping import Float64
 
-from hlx.counts import whole_number
 from hlx.errors import InputError
-from hlx.regions import Grid
+from hlx.games.regions import Grid
+from hlx.io.checks import whole_number
 
 MAX_SIDE = 4096
 """Wider canvases are refused: the mask of one response would take more than 128 MiB."""

@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, UInt8
 
 from hlx.errors import InputError
+from hlx.games.regions import Grid
 from hlx.humans.human_maps import STUDY_MASK, ClickMask
-from hlx.images import square
-from hlx.regions import Grid
+from hlx.io.images import square
 
 CHUNK_BYTES = 2**26
 """So much memory, or one mask, is rasterised at a time."""

@@ -32,10 +32,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from hlx.errors import InputError, OutputError
-from hlx.files import check_output, write_bytes
-from hlx.json_text import parse_json
-from hlx.records import Record, read_records
-from hlx.stimuli.stimulus import check_text
+from hlx.games.stimuli.stimulus import check_text
+from hlx.io.csv_jsonl import Record, parse_json, read_records
+from hlx.io.files import check_output, write_bytes
 
 ANSWERS = ("caption", "foil", "undecided")
 REQUIRED = ("participant", "stimulus", "answer", "clicks")

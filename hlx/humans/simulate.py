@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from hlx.counts import whole_number
 from hlx.errors import InputError
 from hlx.humans.human_maps import ClickMask
 from hlx.humans.responses import Response
+from hlx.io.checks import whole_number
 
 SIDE = ClickMask().side
 SHARE_SEEN = 0.6

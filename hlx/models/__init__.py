@@ -1,13 +1,12 @@
 """The models: `load_model` makes one of a name.
 
-hub (name -> folder) and checkpoint (folder -> arrays) feed the JAX ports clip, siglip and flava (arrays ->
-towers, of the blocks in transformer); tokens and image_side run their image towers over coalitions, and
-dual_encoder puts both sides together. Every other model is shown composited images: composited makes a model
-of any scorer, one in pytorch or a function of the user's own (callable_model). All are a Model, whose masked
-images game asks.
+``loading`` finds a checkpoint and reads it, ``families`` lists the architectures. ``jax`` holds the ports,
+whose image towers never see a masked image; every other model is shown composited images (``composited``):
+those in ``torch``, or a function of the user's own (``function``). All are a ``model``, whose stimuli become
+an ``image_text_game``; ``batches`` decides how many coalitions go at once.
 """
 
-from hlx.models.callable_model import CallableModel
-from hlx.models.load import load_model, load_text_side
+from hlx.models.function import CallableModel
+from hlx.models.loading.load import load_model, load_text_side
 
 __all__ = ["CallableModel", "load_model", "load_text_side"]

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64, UInt8
 
-from hlx.coalitions import rows_from_ids
 from hlx.errors import InputError
-from hlx.images import read_image
+from hlx.games.coalitions import rows_from_ids
+from hlx.io.images import read_image
 from hlx.models.batches import RELIEF, BatchRunner, Fitting, Progress, parse_batch
-from hlx.models.game import MaskedImage, Sweep
+from hlx.models.image_text_game import MaskedImage, Sweep
 from hlx.models.model import Model, check_lists, check_scores
 
 PAIRS_AT_ONCE = 1024

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int32, UInt8
 
-from hlx.backgrounds import hidden_view
 from hlx.errors import InputError, NonFiniteScoreError
-from hlx.images import read_image, square
+from hlx.games.backgrounds import hidden_view
+from hlx.games.regions import LabelMap, Regions
+from hlx.games.stimuli import Stimulus
+from hlx.io.images import read_image, square
 from hlx.models.batches import Progress
-from hlx.models.game import ImageTextGame, MaskedImage
-from hlx.regions import LabelMap, Regions
-from hlx.stimuli import Stimulus
+from hlx.models.image_text_game import ImageTextGame, MaskedImage
 
 
 class Views(NamedTuple):

@@ -7,8 +7,14 @@ from hlx.plot.distributions import (
     draw_distributions,
     model_colours,
 )
-from hlx.plot.files import check_picture, figure_bytes, save_contact_sheet, save_figure, save_overlay
-from hlx.plot.notebook import notebook_html
+from hlx.plot.figure_files import (
+    check_picture,
+    figure_bytes,
+    notebook_html,
+    save_contact_sheet,
+    save_figure,
+    save_overlay,
+)
 from hlx.plot.overlay import Panel, contact_sheet, overlay_figure
 from hlx.plot.pairs import PairPanel, pairs_sheet
 from hlx.plot.terminal import region_list, terminal_map

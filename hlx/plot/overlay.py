@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped, UInt8
 
 from hlx.errors import InputError
-from hlx.regions import Grid, Regions
+from hlx.games.regions import Grid, Regions
 
 if TYPE_CHECKING:
     import matplotlib.axes

@@ -3,6 +3,8 @@
 As in :mod:`hlx.plot.overlay`, matplotlib is used through its objects alone.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +14,7 @@ import numpy as np
 from jaxtyping import Float64, Int
 
 from hlx.errors import InputError
-from hlx.plot.badges import badge_places
-from hlx.plot.names import region_name
+from hlx.games.regions import Grid, Regions, region_name
 from hlx.plot.overlay import (
     MAX_NUMBERED,
     Panel,
@@ -30,12 +31,62 @@ from hlx.plot.overlay import (
     write_captions,
     write_text,
 )
-from hlx.regions import Grid, Regions
 
 if TYPE_CHECKING:
     import matplotlib.axes
     import matplotlib.colors
     import matplotlib.figure
+
+
+Point = Float64[np.ndarray, "2"]
+Curve = tuple[Point, Point, Point]
+"""Start, control point and end of a quadratic Bezier curve."""
+
+_ALONG = np.linspace(0.15, 0.85, 71)
+_HIDING, _OVERLAP, _CROSSING = 10_000.0, 100.0, 1.0
+"""What a radius over a text, over dots and badges, or over another curve costs in lengths of the curve."""
+
+
+def badge_places(
+    curves: Sequence[Curve],
+    boxes: Float64[np.ndarray, "b 4"],
+    dots: Float64[np.ndarray, "d 2"],
+    radius: float,
+) -> Float64[np.ndarray, "c 2"]:
+    """A point on every curve for a badge of this radius: near its middle, where nothing lies in the way.
+
+    Parameters
+    ----------
+    curves : the first ones choose first.
+    boxes : (left, top, right, bottom) of texts, which badges stay off.
+    dots : the ends of curves.
+    """
+    drawn = [_points(curve, np.linspace(0, 1, 61)) for curve in curves]
+    places = np.empty((len(curves), 2))
+    for k, curve in enumerate(curves):
+        at = _points(curve, _ALONG)
+        inwards = np.clip(at[:, None], boxes[None, :, :2], boxes[None, :, 2:])
+        hiding = _missing(at[:, None] - inwards, radius).sum(axis=1)
+        overlap = _missing(at[:, None] - dots[None], 1.4 * radius).sum(axis=1)
+        overlap += _missing(at[:, None] - places[None, :k], 2 * radius).sum(axis=1)
+        crossing = np.zeros(len(at))
+        for other in (*drawn[:k], *drawn[k + 1 :]):
+            crossing += _missing(at[:, None] - other[None], radius).max(axis=1)
+        cost = _HIDING * hiding + _OVERLAP * overlap + _CROSSING * crossing + np.abs(_ALONG - 0.5)
+        places[k] = at[int(np.argmin(cost))]
+    return places
+
+
+def _points(curve: Curve, along: Float64[np.ndarray, " t"]) -> Float64[np.ndarray, "t 2"]:
+    start, bend, end = curve
+    t = along[:, None]
+    return (1 - t) ** 2 * start + 2 * t * (1 - t) * bend + t**2 * end
+
+
+def _missing(way: Float64[np.ndarray, "t k 2"], wanted: float) -> Float64[np.ndarray, "t k"]:
+    """How much of a wanted distance is missing, in units of it."""
+    return np.maximum(0.0, 1 - np.linalg.norm(way, axis=2) / wanted)
+
 
 Pair = tuple[tuple[int, int], float]
 
@@ -87,7 +138,7 @@ def signed_number(value: float, limit: float) -> str:
     return f"{value:+z.{max(0, 2 - math.floor(math.log10(limit)))}f}"
 
 
-def pairs_sheet(panels: Sequence[PairPanel]) -> "matplotlib.figure.Figure":
+def pairs_sheet(panels: Sequence[PairPanel]) -> matplotlib.figure.Figure:
     """Several images' interactions, one per row, each with scales of its own.
 
     Raises
@@ -136,7 +187,7 @@ def centres(regions: Regions, side: int) -> Float64[np.ndarray, "n 2"]:
 
 
 def _draw_row(
-    figure: "matplotlib.figure.Figure", axes: Sequence["matplotlib.axes.Axes"], bar: Any, one: PairPanel
+    figure: matplotlib.figure.Figure, axes: Sequence[matplotlib.axes.Axes], bar: Any, one: PairPanel
 ) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
@@ -157,7 +208,7 @@ def _draw_row(
 
 
 def _draw_corner_numbers(
-    axis: "matplotlib.axes.Axes", panel: Panel, labels: Int[np.ndarray, "side side"], limit: float
+    axis: matplotlib.axes.Axes, panel: Panel, labels: Int[np.ndarray, "side side"], limit: float
 ) -> Float64[np.ndarray, "numbers 4"]:
     """The values of small grids, in the upper left corners: the middles are where curves end.
 
@@ -187,7 +238,7 @@ def _point(side: int) -> float:
 
 
 def _draw_pairs(
-    axis: "matplotlib.axes.Axes",
+    axis: matplotlib.axes.Axes,
     pairs: Sequence[Pair],
     regions: Regions,
     side: int,
@@ -235,9 +286,7 @@ def _draw_pairs(
     axis.set(xlim=(0, side), ylim=(side, 0))
 
 
-def _bend(
-    start: Float64[np.ndarray, "2"], end: Float64[np.ndarray, "2"], side: int
-) -> Float64[np.ndarray, "2"]:
+def _bend(start: Float64[np.ndarray, 2], end: Float64[np.ndarray, 2], side: int) -> Float64[np.ndarray, 2]:
     """The control point of a curve, off its middle towards the middle of the image.
 
     So that a curve along a row leaves the regions between its ends free, and none leaves the image.
@@ -248,7 +297,7 @@ def _bend(
     return middle + 0.28 * across * (1.0 if inwards >= 0 else -1.0)
 
 
-def _write_list(figure: "matplotlib.figure.Figure", x: float, top: float, one: PairPanel) -> None:
+def _write_list(figure: matplotlib.figure.Figure, x: float, top: float, one: PairPanel) -> None:
     """Rank, regions and value of the strongest pairs."""
     grid = isinstance(one.panel.regions, Grid)
     heading = "strongest pairs, as (row, column)" if grid else "strongest pairs of regions"

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hlx.alignment.model_maps import read_model_maps
-from hlx.attribution import Attribution
+from hlx.attribution.attribution import Attribution
+from hlx.attribution.map_tables import map_table_text
+from hlx.attribution.result_file import save
 from hlx.errors import InputError
-from hlx.map_tables import map_table_text
-from hlx.regions import Grid
-from hlx.store import save
-from tests.test_store import attribution, context
+from hlx.games.regions import Grid
+from tests.attribution.test_result_file import attribution, context
 
 SMALL = Grid(2, 2)
 

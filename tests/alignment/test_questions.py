@@ -19,8 +19,8 @@ from hlx.alignment.analysis.questions import over_models
 from hlx.alignment.inference import Unavailable
 from hlx.alignment.model_maps import ModelMaps
 from hlx.errors import InputError
+from hlx.games.regions import Grid
 from hlx.humans import HumanMap, HumanMaps
-from hlx.regions import Grid
 
 GRID = Grid(3, 3)
 PHENOMENA = ("existence", "relations", "actions")

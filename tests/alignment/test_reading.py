@@ -11,16 +11,16 @@ import pytest
 from PIL import Image
 
 from hlx.alignment.analysis import Study, read_study
-from hlx.attribution import Attribution
+from hlx.attribution.attribution import Attribution
+from hlx.attribution.map_tables import map_table_text
+from hlx.attribution.result_file import save
+from hlx.attribution.score import NO_PHENOMENON
 from hlx.errors import InputError
-from hlx.files import write_csv
+from hlx.games.regions import Grid
 from hlx.humans import HumanMap, HumanMaps
 from hlx.humans.human_map_files import write_human_maps
-from hlx.map_tables import map_table_text
-from hlx.regions import Grid
-from hlx.score import NO_PHENOMENON
-from hlx.store import save
-from tests.test_store import context
+from hlx.io.files import write_csv
+from tests.attribution.test_result_file import context
 
 GRID = Grid(3, 3)
 PHENOMENA = ("existence", "relations", "actions")

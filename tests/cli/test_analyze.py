@@ -19,7 +19,7 @@ from tests.alignment.test_reading import (
     write_results,
     write_table,
 )
-from tests.command_line import files, hlx, refusal
+from tests.support.command_line import files, hlx, refusal
 
 
 @pytest.fixture

@@ -16,13 +16,13 @@ from PIL import Image
 from hlx.alignment.compare import compare, summary
 from hlx.alignment.maps import MEASURES
 from hlx.alignment.model_maps import read_model_maps
+from hlx.attribution.map_tables import map_table_text
+from hlx.attribution.result_file import save
+from hlx.games.regions import Grid
 from hlx.humans import HumanMaps, read_human_maps, write_human_maps
-from hlx.map_tables import map_table_text
-from hlx.regions import Grid
-from hlx.store import save
 from tests.alignment.compare.test_comparison import people
 from tests.alignment.test_model_maps import result
-from tests.command_line import files, hlx, refusal
+from tests.support.command_line import files, hlx, refusal
 
 GRID = Grid(3, 4)
 

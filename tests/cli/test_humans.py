@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from hlx.humans import ClickMask, read_human_maps, seen_image
-from tests.command_line import hlx, refusal
+from tests.support.command_line import hlx, refusal
 
 
 def rows(stimuli: int = 2, participants: int = 4) -> list[dict[str, object]]:

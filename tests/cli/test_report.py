@@ -14,7 +14,7 @@ from PIL import Image
 from hlx.alignment.analysis import analyze, read_study
 from hlx.report import make_page
 from tests.alignment.test_reading import NAMES, write_own, write_published
-from tests.command_line import files, hlx, refusal
+from tests.support.command_line import files, hlx, refusal
 
 
 @pytest.fixture

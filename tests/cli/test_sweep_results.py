@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from hlx.attribution.explain import explain
+from hlx.attribution.map_tables import read_map_table
 from hlx.cli.sweep_results import export, report
-from hlx.explaining import explain
-from hlx.files import write_csv
-from hlx.map_tables import read_map_table
-from hlx.models.load import load_model
-from hlx.regions import Grid
-from hlx.stimuli import Stimulus
+from hlx.games.regions import Grid
+from hlx.games.stimuli import Stimulus
+from hlx.io.files import write_csv
+from hlx.models.loading.load import load_model
 from hlx.sweep.plan.expand import plan_sweep
 from hlx.sweep.results.shards import write_shard
 from hlx.sweep.run.computing import compute
 from hlx.sweep.run.preparing import Preparer, load_planned
-from tests.command_line import hlx
+from tests.support.command_line import hlx
 from tests.support.image_groups import scene_images
 from tests.support.merged_sweeps import write_sweep
 from tests.sweep.test_csv_export import simulated_humans
@@ -136,7 +136,7 @@ def test_exported_maps_are_those_of_explain(sweep: Path) -> None:
 
 
 def scene_texts(sweep: Path, place: int) -> tuple[str, str]:
-    from hlx.stimuli import read_stimuli
+    from hlx.games.stimuli import read_stimuli
 
     stimulus = read_stimuli(sweep.parent / "stimuli.csv")[place]
     assert stimulus.foil is not None

@@ -12,9 +12,9 @@ from PIL import Image
 
 from hlx.cli import sweep_run as sweep_run
 from hlx.cli.sweep import COMMANDS
-from hlx.scenes import iterate_stimuli
+from hlx.games.scenes import iterate_stimuli
 from hlx.sweep.results.shards import SHARDS, read_shard
-from tests.command_line import Ended, files, hlx, refusal
+from tests.support.command_line import Ended, files, hlx, refusal
 
 OWN = """
 import numpy as np

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hlx.errors import InputError
+from hlx.games.regions import Grid
 from hlx.humans import ClickMask, Response, build_human_maps, summary, summary_text
 from hlx.humans.masks import draw_masks, response_maps
-from hlx.regions import Grid
 
 SMALL = ClickMask(side=24, radius=6.0, gain=100.0, sigma=0.2**0.5 * 6)
 NORMALISATIONS = ("mask - 1", "mask")

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from hlx.attribution.map_tables import map_table_text
 from hlx.errors import InputError, OutputError
+from hlx.games.regions import Grid
 from hlx.humans import ClickMask, FilterStep, HumanMap, HumanMaps, read_human_maps, write_human_maps
-from hlx.map_tables import map_table_text
-from hlx.regions import Grid
 
 names = st.text(min_size=1, max_size=5)
 shares = st.floats(0, 1)
@@ -108,8 +108,8 @@ def test_damage_is_found(tmp_path: Path, place: int) -> None:
 
 
 def test_files_that_are_something_else(tmp_path: Path) -> None:
-    from hlx.attribution import Attribution
-    from hlx.store import save
+    from hlx.attribution.attribution import Attribution
+    from hlx.attribution.result_file import save
 
     save(tmp_path / "maps.h5", [Attribution(np.array([1.0, 2.0]), 3.0, 0.0, 4, None, "exact")])
     with pytest.raises(InputError, match=r"not a file of hlx's human maps \(hlx humans build writes them\)"):

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hlx.games.regions import Grid
 from hlx.humans import ClickMask
 from hlx.humans.masks import response_maps
-from hlx.regions import Grid
 from tests.humans.test_build import NORMALISATIONS, SMALL, clicks_of_one, reference_map
 
 STUDY = ClickMask()

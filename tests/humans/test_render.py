@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hlx.errors import InputError
 from hlx.humans import ClickMask, seen_image
 from hlx.humans.masks import draw_masks
-from hlx.images import square
+from hlx.io.images import square
 
 NO_CLICKS = np.empty((0, 2))
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hlx.errors import InputError
+from hlx.games.regions import Grid
 from hlx.humans import build_human_maps, read_responses, simulate_responses, write_responses
-from hlx.regions import Grid
 
 
 def targets(n: int) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hlx.models.preparation import PROCESSORS, LongTextWarning, Texts
+from hlx.models.loading.processors import PROCESSORS, LongTextWarning, Texts
 
 TEXTS = (
     "a red circle on a grey ground",

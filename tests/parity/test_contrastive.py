@@ -11,22 +11,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hlx.backgrounds import hidden_view
-from hlx.coalitions import all_rows
 from hlx.errors import ModelError
+from hlx.games.backgrounds import hidden_view
+from hlx.games.coalitions import all_rows
+from hlx.games.regions import Grid
+from hlx.games.stimuli import Stimulus
 from hlx.models import load_model
-from hlx.models.preparation import PROCESSORS, LongTextWarning
-from hlx.regions import Grid
-from hlx.stimuli import Stimulus
+from hlx.models.loading.processors import PROCESSORS, LongTextWarning
 from tests.conftest import MakeCheckpoint
 
 pytest.importorskip("torch", reason="these models run in torch")
 
 import torch
 
-from hlx.models.pytorch.processing import Normalised
+from hlx.models.torch.pixels import Normalised
 from tests.parity.reference import TEXTS, Reference, squares
-from tests.torch_checkpoints import MakeTorchCheckpoint, cached_maker
+from tests.support.torch_checkpoints import MakeTorchCheckpoint, cached_maker
 
 LOGITS_WITHIN = 1e-4
 PORTED = ("clip", "siglip", "flava")

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hlx.attribution.interactions import INDICES, interactions
 from hlx.errors import InputError
-from hlx.interaction_values import INDICES, interactions
 
 shapiq = pytest.importorskip("shapiq", reason="the second implementation is shapiq's")
 

@@ -13,15 +13,15 @@ pytest.importorskip("torch", reason="LXMERT runs in torch")
 
 import torch
 
-from hlx.images import square
+from hlx.games.regions import Grid, LabelMap, Regions
+from hlx.games.stimuli import Stimulus
+from hlx.io.images import square
 from hlx.models import load_model
-from hlx.regions import Grid, LabelMap, Regions
-from hlx.stimuli import Stimulus
-from tests.lxmert_checkpoints import MakeLxmert, cached_maker
-from tests.slow_way import CAPTION, FOIL, blobs, composites, photograph, some_rows
+from tests.support.lxmert_checkpoints import MakeLxmert, cached_maker
+from tests.support.slow_way import CAPTION, FOIL, blobs, composites, photograph, some_rows
 
 if TYPE_CHECKING:
-    from hlx.models.pytorch.lxmert import LxmertScorer
+    from hlx.models.torch.lxmert.scorer import LxmertScorer
 
 WITHIN = 1e-4
 TEXTS = ["x", "a red circle on a grey ground", "the dog doesn't chase the cat", "There is NO blue square!"]
@@ -92,7 +92,7 @@ def scorer_of(folder: Path, dtype: str = "float32") -> LxmertScorer:
     """The scorer alone; where the folder names no source of regions, one that is never asked."""
     import json
 
-    from hlx.models.pytorch import lxmert
+    from hlx.models.torch.lxmert import scorer as lxmert
 
     raw = json.loads((folder / "config.json").read_text())
     with pytest.MonkeyPatch.context() as patch:
@@ -142,7 +142,7 @@ def test_padding_changes_nothing(make: MakeLxmert) -> None:
 
 
 def test_many_texts_are_read_in_batches(make: MakeLxmert, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hlx.models.pytorch import lxmert
+    from hlx.models.torch.lxmert import scorer as lxmert
 
     folder = make()
     scorer = scorer_of(folder)

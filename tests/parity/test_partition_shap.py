@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hlx.coalitions import ids_from_rows
 from hlx.estimators.partition import PARTITION
-from hlx.regions import Grid
+from hlx.games.coalitions import ids_from_rows
+from hlx.games.regions import Grid
 
 shap = pytest.importorskip("shap", reason="the test extra has shap")
 

@@ -19,12 +19,12 @@ import pytest
 from hlx.alignment.analysis import Analysis, Study, analyze, formats, read_study
 from hlx.alignment.analysis.analysis import StimulusValues
 from hlx.errors import OutputError
-from hlx.regions import Grid
+from hlx.games.regions import Grid
+from hlx.games.stimuli import Stimulus
 from hlx.report import Page, make_page, write_report
 from hlx.report.kit.numbers import MINUS
-from hlx.stimuli import Stimulus
 from tests.alignment.test_questions import GRID, MODELS, PHENOMENA, changed, study_of
-from tests.waiting import PATIENCE
+from tests.support.waiting import PATIENCE
 
 NASTY = 'a "dog" </script><script>alert(1)</script> & <img src=x onerror=alert(2)>'
 VOID = {"meta", "input", "br", "img", "link", "hr"}

@@ -12,9 +12,9 @@ import pytest
 import hlx
 from hlx.alignment.analysis import Analysis
 from hlx.alignment.inference import Unavailable
-from hlx.files import write_csv
-from hlx.map_tables import map_table_text
-from hlx.regions import Grid
+from hlx.attribution.map_tables import map_table_text
+from hlx.games.regions import Grid
+from hlx.io.files import write_csv
 from hlx.report.kit.numbers import UNDEFINED, coefficient, interval, number, probability
 from hlx.report.kit.sections import Section
 from hlx.report.kit.tables import Cell, Table

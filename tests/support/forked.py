@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.waiting import PATIENCE
+from tests.support.waiting import PATIENCE
 
 WRITE, FSYNC, REPLACE, REPLACED, APPEND = "write", "fsync", "replace", "replaced", "append"
 """Where a process can be killed: half-way through a file, before a flush, before and after a file gets its
@@ -201,7 +201,7 @@ def _die() -> None:
 
 
 def _set_trap(kill: str, count: int) -> None:
-    from hlx.sealed import Stream
+    from hlx.io.hdf5 import Stream
 
     places: dict[str, tuple[Any, str]] = {
         WRITE: (Path, "write_bytes"),

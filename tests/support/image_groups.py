@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hlx.estimating import Request
+from hlx.attribution.estimate import Request
 from hlx.estimators import get_estimator
-from hlx.models.load import identify
-from hlx.regions import Grid
-from hlx.scenes import iterate_stimuli
-from hlx.stimuli import Stimulus
+from hlx.games.regions import Grid
+from hlx.games.scenes import iterate_stimuli
+from hlx.games.stimuli import Stimulus
+from hlx.models.loading.load import identify
 from hlx.sweep.plan.jobs import (
     ImageGroup,
     Job,

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from hypothesis import strategies as st
 
-from hlx.estimating import Request
+from hlx.attribution.estimate import Request
 from hlx.estimators import EXACT
-from hlx.regions import Grid
+from hlx.games.regions import Grid
 from hlx.sweep.plan.jobs import (
     ImageGroup,
     Job,

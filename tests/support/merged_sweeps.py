@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from hlx.estimators import ESTIMATORS
-from hlx.regions import Grid
-from hlx.sealed import writing
+from hlx.games.regions import Grid
+from hlx.io.hdf5 import writing
 from hlx.sweep.across_settings.resampling import resample
 from hlx.sweep.plan.jobs import job_id
 from hlx.sweep.results.job_results import FLAT, JobResult, columns_of, content_hash_of

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hlx.alignment.maps import cosine, spearman
-from hlx.regions import Grid
+from hlx.games.regions import Grid
 from hlx.sweep.across_settings.agreement import across_backgrounds, across_grids, mean_over_stimuli
 from hlx.sweep.across_settings.estimator_error import costs, estimator_errors
 from hlx.sweep.results.merged_file import load_results

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hlx.attribution.explain import explain
 from hlx.errors import InputError, ModelError
-from hlx.explaining import explain
-from hlx.images import content_hash, read_image
-from hlx.models.load import Loaded
-from hlx.regions import Grid, LabelMap
+from hlx.games.regions import Grid, LabelMap
+from hlx.io.images import content_hash, read_image
+from hlx.models.loading.load import Loaded
 from hlx.sweep.plan.jobs import ImageGroup, PlannedModel, PlannedRegions, PlannedStimulus
 from hlx.sweep.results.job_results import JobResult, content_hash_of
 from hlx.sweep.run import computing, preparing
@@ -71,7 +71,7 @@ def test_the_numbers_are_those_of_explain(model: PlannedModel, loaded: Loaded, i
     group = group_of(model, planned_image(images[0]), CAPTIONS, REQUESTS, keep_tables=True)
     results = {result.job: result for result in computed(loaded, model, group)}
     assert len(results) == len(CAPTIONS) * len(REQUESTS)
-    from hlx.stimuli import Stimulus
+    from hlx.games.stimuli import Stimulus
 
     for job in group.jobs:
         one, asked = job.stimulus, job.request

@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from hlx import store
 from hlx.alignment.analysis import analyze, read_study
 from hlx.alignment.analysis.scores import stimulus_scores
+from hlx.attribution import result_file
+from hlx.attribution.map_tables import read_map_table
 from hlx.errors import InputError, OutputError
+from hlx.games.regions import Grid
 from hlx.humans import build_human_maps, simulate_responses, write_human_maps
-from hlx.map_tables import read_map_table
-from hlx.regions import Grid
 from hlx.report import make_page
 from hlx.sweep.results.csv_export import MapFilter, export
 from hlx.sweep.results.export_folder import unlike
@@ -122,7 +122,7 @@ def test_nothing_that_would_be_analysed_with_the_maps_is_left_beside_them(tmp_pa
             (out / name).unlink()
         (out / "inner").mkdir()
         explained = out / "inner" / "one.h5"
-        explained.write_bytes(f"{store.KIND.name} 4 sha256 ".encode().ljust(600, b"\0"))
+        explained.write_bytes(f"{result_file.KIND.name} 4 sha256 ".encode().ljust(600, b"\0"))
         with pytest.raises(OutputError, match=r"one\.h5: is of other maps"):
             export(results, out, force=True)
         explained.unlink()

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import hlx
-from hlx.models.load import DTYPES, ENGINES
+from hlx.models.loading.load import DTYPES, ENGINES
 from hlx.sweep.config.sweep_file import SweepFile
 from hlx.sweep.run.display import LineDisplay
-from tests.command_line import hlx as command
+from tests.support.command_line import hlx as command
 from tests.support.sweep_files import write_sweep
 
 FAST = ["fast.py:model"]

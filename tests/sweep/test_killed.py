@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hlx.scenes import iterate_stimuli
+from hlx.games.scenes import iterate_stimuli
 from tests.support.forked import APPEND, FSYNC, REPLACE, REPLACED, WRITE, ProcessServer
-from tests.waiting import patiently
+from tests.support.waiting import patiently
 
 OWN = """
 import time

@@ -13,7 +13,7 @@ import jax
 import pytest
 
 from hlx.errors import ModelError
-from hlx.regions import Grid
+from hlx.games.regions import Grid
 from hlx.sweep.plan.jobs import ImageGroup, PlannedModel, PlannedStimulus
 from hlx.sweep.results.job_results import content_hash_of
 from hlx.sweep.run import local_executor as local_executor
@@ -23,7 +23,7 @@ from hlx.sweep.run.local_executor import LocalExecutor
 from hlx.sweep.run.preparing import Preparer, devices_of
 from tests.support.image_groups import group_of, planned_image, planned_model, request, scene_images
 from tests.support.job_results import SmallPlan, SmallSweep
-from tests.waiting import PATIENCE
+from tests.support.waiting import PATIENCE
 
 ASKED = [
     PlannedStimulus("a", "there is a red circle", "there is a blue square"),

@@ -16,9 +16,9 @@ import pytest
 
 from hlx.errors import OutputError
 from hlx.sweep.results.locks import merge_lock, run_lock, who_runs
-from tests.command_line import files
-from tests.command_line import refusal as refusal_by
-from tests.waiting import PATIENCE
+from tests.support.command_line import files
+from tests.support.command_line import refusal as refusal_by
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 

@@ -27,7 +27,7 @@ from hlx.sweep.run.loop import dealt, run_plan
 from hlx.sweep.run.signals import EndedAtOnce
 from tests.support.fake_executor import FakeExecutor, kept, run, shards
 from tests.support.job_results import SmallPlan, results_of, small_plan
-from tests.waiting import PATIENCE, patiently
+from tests.support.waiting import PATIENCE, patiently
 
 
 def test_everything_is_computed_once_and_kept(tmp_path: Path) -> None:

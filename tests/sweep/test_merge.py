@@ -30,9 +30,9 @@ from hlx.sweep.results.merge import merge
 from hlx.sweep.results.merged_file import load_results
 from hlx.sweep.results.rows import Missing, Row, rows_of
 from hlx.sweep.results.shards import write_shard
-from tests.command_line import files
+from tests.support.command_line import files
 from tests.support.job_results import SmallPlan, assert_same, differing, results_of, small_plan
-from tests.waiting import PATIENCE
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 

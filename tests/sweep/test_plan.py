@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hlx.errors import InputError, ModelError
-from hlx.models.load import Identity
+from hlx.models.loading.load import Identity
 from hlx.sweep.plan import expand as planning
 from hlx.sweep.plan.expand import Plan, plan_sweep
 from hlx.sweep.plan.jobs import job_identity

@@ -16,7 +16,7 @@ import jax
 import pytest
 
 from hlx.errors import HlxError, InputError, ModelError
-from hlx.regions import Grid
+from hlx.games.regions import Grid
 from hlx.sweep.plan.jobs import ImageGroup, PlannedModel, PlannedStimulus
 from hlx.sweep.run import ray_cluster
 from hlx.sweep.run.computing import compute
@@ -26,7 +26,7 @@ from hlx.sweep.run.ray_cluster import connect
 from hlx.sweep.run.ray_executor import RayExecutor
 from hlx.sweep.run.ray_slots import Slot, slots
 from tests.support.image_groups import group_of, planned_image, planned_model, request, scene_images
-from tests.waiting import PATIENCE
+from tests.support.waiting import PATIENCE
 
 ray = pytest.importorskip("ray")
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hlx.regions import Grid
+from hlx.games.regions import Grid
 from hlx.sweep.across_settings.resampling import resample, shares
 
 lengths = st.integers(1, 7)

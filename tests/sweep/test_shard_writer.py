@@ -16,7 +16,7 @@ from hlx.sweep.run.executor import Done
 from hlx.sweep.run.shard_writer import ShardWriter
 from tests.support.fake_executor import kept, shards
 from tests.support.job_results import SmallPlan, results_of, small_plan
-from tests.waiting import PATIENCE, patiently
+from tests.support.waiting import PATIENCE, patiently
 
 
 def done_of(plan: SmallPlan, results: Sequence[JobResult]) -> list[Done]:

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hlx.errors import InputError, OutputError, VersionError
-from hlx.sealed import USER_BLOCK, Kind, reading, streaming, write_dataset, writing
+from hlx.io.hdf5 import USER_BLOCK, Kind, reading, streaming, write_dataset, writing
 from hlx.sweep.plan.jobs import RESULTS_VERSION
 from hlx.sweep.results.failures import Failure, read_failures, record_failures
 from hlx.sweep.results.job_results import JobResult, columns_of
@@ -31,7 +31,7 @@ from hlx.sweep.results.shards import (
     scan,
     write_shard,
 )
-from tests.command_line import files
+from tests.support.command_line import files
 from tests.support.job_results import assert_same, differing, job_results, results_of, small_plan
 
 

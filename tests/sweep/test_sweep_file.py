@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hlx.errors import InputError
-from hlx.regions import Grid
+from hlx.games.regions import Grid
 from hlx.sweep.config.entries import Budget
 from hlx.sweep.config.sweep_file import SweepFile, read_sweep_file
 

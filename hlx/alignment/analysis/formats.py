@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 
 from hlx.alignment.inference import Interval
-from hlx.text_tables import WIDTH, text_table
+from hlx.io.messages import WIDTH, text_table
 
 INDENT = "  "
 NONE = "-"

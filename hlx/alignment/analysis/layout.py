@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hlx import store
+from hlx.attribution import result_file
 from hlx.errors import InputError
 from hlx.humans import human_map_files
-from hlx.records import ENDINGS
-from hlx.sealed import is_of_kind
+from hlx.io.csv_jsonl import ENDINGS
+from hlx.io.hdf5 import is_of_kind
 
 HDF5 = (".h5", ".hdf5")
 
@@ -62,7 +62,7 @@ def study_files(folder: Path) -> StudyFiles:
     sealed = [path for path in files if path.suffix.lower() in HDF5]
     people = [path for path in tables if path.stem == "human_maps"]
     people += [path for path in sealed if is_of_kind(path, human_map_files.KIND)]
-    results = [path for path in sealed if is_of_kind(path, store.KIND)] + below(folder)
+    results = [path for path in sealed if is_of_kind(path, result_file.KIND)] + below(folder)
     maps = dict(_named(r"shapley_(.+)", tables))
     if not people:
         raise InputError(
@@ -95,7 +95,7 @@ def is_part(path: Path) -> bool:
     if path.suffix.lower() in ENDINGS:
         return re.fullmatch(r"human_maps|stimuli|scores|(shapley|scores)_.+", path.stem) is not None
     return path.suffix.lower() in HDF5 and any(
-        is_of_kind(path, kind) for kind in (store.KIND, human_map_files.KIND)
+        is_of_kind(path, kind) for kind in (result_file.KIND, human_map_files.KIND)
     )
 
 
@@ -106,7 +106,7 @@ def below(folder: Path) -> list[Path]:
     """
     inner = sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
     found = [path for one in inner for path in _files(one) if path.suffix.lower() in HDF5]
-    return [path for path in found if is_of_kind(path, store.KIND)]
+    return [path for path in found if is_of_kind(path, result_file.KIND)]
 
 
 def _files(folder: Path) -> list[Path]:

@@ -50,10 +50,10 @@ from hlx.alignment.inference import (
 )
 from hlx.alignment.maps import MEASURES, spearman_matrix
 from hlx.alignment.maps import magnitude as magnitude_of
-from hlx.counts import whole_number
+from hlx.attribution.score import NO_PHENOMENON
 from hlx.errors import InputError
-from hlx.score import NO_PHENOMENON
-from hlx.wording import counted, examples, stimuli_counted
+from hlx.io.checks import whole_number
+from hlx.io.messages import counted, examples, stimuli_counted
 
 POWER = 0.8
 """At which the smallest effects that can be found are given."""

@@ -13,9 +13,9 @@ from hlx.alignment.analysis.study import Benchmark, Study, StudyModel
 from hlx.alignment.inference import FEWEST_STIMULI
 from hlx.alignment.model_maps import ModelMaps, read_model_maps
 from hlx.errors import InputError
+from hlx.games.stimuli import Stimulus, beside, read_stimuli
 from hlx.humans import HumanMaps, read_human_maps
-from hlx.stimuli import Stimulus, beside, read_stimuli
-from hlx.wording import counted, examples, stimuli_counted
+from hlx.io.messages import counted, examples, stimuli_counted
 
 
 def read_study(folder: str | Path, *, images: str | Path | None = None, pictures: bool = True) -> Study:

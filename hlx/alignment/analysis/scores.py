@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from hlx.alignment.analysis.study import Benchmark
+from hlx.attribution.score import NO_PHENOMENON
 from hlx.errors import InputError
-from hlx.records import Record, read_records
-from hlx.score import NO_PHENOMENON
-from hlx.wording import counted
+from hlx.io.csv_jsonl import Record, read_records
+from hlx.io.messages import counted
 
 SCORES = ("score_caption", "score_foil")
 

@@ -10,9 +10,9 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from hlx.errors import InputError
-from hlx.images import read_image
-from hlx.stimuli import Stimulus, find_images
-from hlx.wording import counted, examples, stimuli_counted
+from hlx.games.stimuli import Stimulus, find_images
+from hlx.io.images import read_image
+from hlx.io.messages import counted, examples, stimuli_counted
 
 LONG_SIDE = 256
 """Of a thumbnail, in pixels."""

@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 
 from hlx.alignment.model_maps import ModelMaps
+from hlx.attribution.score import Accuracy, AccuracyTable
+from hlx.games.regions import Grid
+from hlx.games.stimuli import Stimulus
 from hlx.humans import HumanMaps
-from hlx.regions import Grid
-from hlx.score import Accuracy, AccuracyTable
-from hlx.stimuli import Stimulus
 
 
 @dataclass(frozen=True, eq=False)

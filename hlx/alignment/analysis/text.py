@@ -23,7 +23,7 @@ from hlx.alignment.analysis.formats import (
     wrapped,
 )
 from hlx.alignment.inference import Correlation, Equivalence, Unavailable
-from hlx.wording import counted, stimuli_counted
+from hlx.io.messages import counted, stimuli_counted
 
 KINDS = {"absolute": "|phi|", "positive": "the positive part of phi", "signed": "phi"}
 SIGNIFICANT = "*"

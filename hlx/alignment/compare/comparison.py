@@ -10,20 +10,13 @@ from jaxtyping import Float64, Int64
 
 from hlx.alignment.compare.people import People
 from hlx.alignment.inference import FEWEST_STIMULI
-from hlx.alignment.maps import (
-    MEASURES,
-    Measure,
-    centre_bias,
-    find_measure,
-    mean_of_others,
-    partial_spearman,
-)
+from hlx.alignment.maps import MEASURES, Measure, centre_bias, find_measure, mean_of_others, partial_spearman
 from hlx.alignment.maps import magnitude as magnitude_of
 from hlx.alignment.model_maps import ModelMaps
-from hlx.counts import whole_number
 from hlx.errors import InputError
 from hlx.humans import HumanMaps
-from hlx.wording import examples, stimuli_counted
+from hlx.io.checks import whole_number
+from hlx.io.messages import examples, stimuli_counted
 
 MOST_PAIRS, FEWEST_OFFSETS = 10_000, 9
 """Of up to 100 stimuli all mismatched pairs are compared, of more so many, but so many for each stimulus."""

@@ -18,8 +18,8 @@ from hlx.alignment.maps import (
     uniform_map,
 )
 from hlx.alignment.maps.baselines_and_ceilings import CORRELATIONS, mean_defined
+from hlx.games.regions import Grid
 from hlx.humans import HumanMap, HumanMaps
-from hlx.regions import Grid
 
 LEAVE_ONE_OUT, SPLIT_HALF = CEILINGS = ("leave-one-out", "split-half")
 """Kinds of ceilings: the other raters' mean map as a model of each, and how reliable the mean of all is."""

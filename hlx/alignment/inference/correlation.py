@@ -10,7 +10,7 @@ from jaxtyping import Float64
 
 from hlx.alignment.inference.intervals import RESAMPLES, Interval, bootstrap_interval, fisher_interval
 from hlx.alignment.inference.samples import Sample, Unavailable, defined, paired_samples, quiet
-from hlx.wording import counted
+from hlx.io.messages import counted
 
 Values = Float64[np.ndarray, "*resamples n"]
 

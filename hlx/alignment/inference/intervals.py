@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from hlx.alignment.inference.samples import Sample, check_between, defined, quiet, sample
-from hlx.counts import whole_number
+from hlx.io.checks import whole_number
 
 Statistic = Callable[..., Any]
 """Called with one array per sample, observations on the last axis, and `axis=-1`."""

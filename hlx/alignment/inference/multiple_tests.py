@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float64
 
-from hlx.counts import whole_number
 from hlx.errors import InputError
+from hlx.io.checks import whole_number
 
 PValues = Sequence[float | None]
 

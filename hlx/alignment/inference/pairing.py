@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from hlx.alignment.inference.samples import FEWEST_STIMULI, Sample, defined
-from hlx.counts import whole_number
 from hlx.errors import InputError
+from hlx.io.checks import whole_number
 
 ENTRY_ERROR = 1e-11
 """How far entries may be off, of the range of all entries.

@@ -28,7 +28,7 @@ from hlx.alignment.maps.similarity import (
     spearman_matrix,
     top_k_iou,
 )
-from hlx.magnitudes import MAGNITUDES, Magnitude, magnitude, shares
+from hlx.attribution.magnitudes import MAGNITUDES, Magnitude, magnitude, shares
 
 __all__ = [
     "MAGNITUDES",

@@ -15,9 +15,9 @@ from jaxtyping import Bool, Float64
 from hlx.alignment.maps.click_measures import borders, pixels_of_cells
 from hlx.alignment.maps.measures import MEASURES, Measure, find_measure
 from hlx.alignment.maps.similarity import Maps, Numbers
-from hlx.counts import whole_number
 from hlx.errors import InputError
-from hlx.regions import Grid
+from hlx.games.regions import Grid
+from hlx.io.checks import whole_number
 
 CENTRE_SIGMA = 0.25
 """Standard deviation of the centre Gaussian as a share of the side: 100 of 400 pixels."""

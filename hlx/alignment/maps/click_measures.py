@@ -16,7 +16,7 @@ from jaxtyping import Float64, Int64, Real
 
 from hlx.alignment.maps.similarity import Maps, Numbers, ratio
 from hlx.errors import InputError
-from hlx.regions import Grid
+from hlx.games.regions import Grid
 
 Counts = Real[np.ndarray, "m n"]
 """One row for each map: how many clicks fell into each cell."""

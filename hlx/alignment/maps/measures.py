@@ -24,7 +24,7 @@ from hlx.alignment.maps.similarity import (
     top_k_iou,
 )
 from hlx.errors import HlxError, InputError
-from hlx.own_code import own_object
+from hlx.io.own_code import own_object
 
 ARGUMENTS = ("humans", "grid", "clicks", "others", "side")
 """What a measure may ask for beside the maps, by the name of its argument."""

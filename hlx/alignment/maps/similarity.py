@@ -14,10 +14,10 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float64, Real
 
-from hlx.counts import whole_number
+from hlx.attribution.magnitudes import shares
 from hlx.errors import InputError
-from hlx.magnitudes import shares
-from hlx.regions import Grid
+from hlx.games.regions import Grid
+from hlx.io.checks import whole_number
 
 Maps = Float64[np.ndarray, "m n"]
 """One map per row, of n cells, row-major."""

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from hlx.alignment.analysis.stimulus_images import LONG_SIDE, thumbnail
-from hlx.images import content_hash
+from hlx.io.images import content_hash
 from hlx.report.kit.svg import element
 
 SIDES = (LONG_SIDE, 192, 128, 96, 64)

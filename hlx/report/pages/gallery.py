@@ -10,9 +10,8 @@ from jaxtyping import Float64
 from markupsafe import Markup
 
 from hlx.alignment.analysis import Analysis
-from hlx.plot.names import region_name
+from hlx.games.regions import Grid, region_name
 from hlx.plot.overlay import MAX_NUMBERED
-from hlx.regions import Grid
 from hlx.report.kit.colours import LEVELS, WHITE_FROM, level_class
 from hlx.report.kit.numbers import coefficient, number
 from hlx.report.kit.svg import element

@@ -11,9 +11,9 @@ from hlx.alignment.analysis import Analysis, ModelAnalysis
 from hlx.alignment.analysis.analysis import Test
 from hlx.alignment.compare import Comparison
 from hlx.alignment.inference import Unavailable
+from hlx.io.messages import counted, stimuli_counted
 from hlx.report.kit.numbers import coefficient, compared_with, interval, listed
 from hlx.report.pages.study_similarity import mean_of
-from hlx.wording import counted, stimuli_counted
 
 FEW = 4
 """Of so many models every number is named, of more the lowest and the highest."""

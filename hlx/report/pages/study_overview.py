@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 
 from hlx.alignment.analysis import Analysis, Study
 from hlx.alignment.analysis.analysis import CorrectedTest, Correction
+from hlx.io.messages import counted, stimuli_counted
 from hlx.report.kit.numbers import UNDEFINED, level, listed, probability
 from hlx.report.kit.sections import Part, Section, paragraph, table_part
 from hlx.report.kit.tables import Cell, Column, Table, model_cell, table_of, text
-from hlx.wording import counted, stimuli_counted
 
 MAGNITUDES = {
     "absolute": "of |phi|, whichever text a region speaks for",

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from hlx.alignment.analysis import Analysis
 from hlx.alignment.compare import Comparison, compare
-from hlx.files import check_output, write_bytes
+from hlx.io.files import check_output, write_bytes
+from hlx.io.messages import counted, stimuli_counted
 from hlx.report.kit import shell
 from hlx.report.kit.numbers import file_size, listed
 from hlx.report.kit.sections import Part, Section
@@ -20,7 +21,6 @@ from hlx.report.pages.study_overview import corrections_section, study_section
 from hlx.report.pages.study_review import review_section
 from hlx.report.pages.study_scores import accuracy_section, score_section
 from hlx.report.pages.study_similarity import baselines_section, similarity_section
-from hlx.wording import counted, stimuli_counted
 
 PACKAGES = ("hlx", "numpy", "scipy", "POT")
 """Their versions are named: all that turn maps into the numbers of a page."""

@@ -16,6 +16,7 @@ from hlx.alignment.inference import (
     Unavailable,
     WaldTest,
 )
+from hlx.io.messages import counted, stimuli_counted
 from hlx.report.kit.numbers import MINUS, UNDEFINED, coefficient, level, number, probability, whole
 from hlx.report.kit.sections import Part, Section, heading, paragraph, table_part
 from hlx.report.kit.tables import (
@@ -30,7 +31,6 @@ from hlx.report.kit.tables import (
     text,
     to_digits,
 )
-from hlx.wording import counted, stimuli_counted
 
 BCA = "bootstrap, bias-corrected and accelerated"
 CHI, ETA = "\N{GREEK SMALL LETTER CHI}\N{SUPERSCRIPT TWO}", "\N{GREEK SMALL LETTER ETA}\N{SUPERSCRIPT TWO}"

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from hlx.estimators import EXACT
+from hlx.io.messages import counted, stimuli_counted
 from hlx.report.kit.numbers import coefficient, listed, percent
 from hlx.sweep.across_settings.agreement import BackgroundAgreement, GridAgreement
 from hlx.sweep.across_settings.estimator_error import way_of
 from hlx.sweep.across_settings.settings_comparison import SweepComparison
 from hlx.sweep.results.sweep_maps import grouped
-from hlx.wording import counted, stimuli_counted
 
 T = TypeVar("T")
 P = TypeVar("P", GridAgreement, BackgroundAgreement)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib.metadata import version
 from pathlib import Path
 
-from hlx.files import check_output, write_bytes
+from hlx.io.files import check_output, write_bytes
+from hlx.io.messages import counted, stimuli_counted
 from hlx.report.kit.numbers import listed
 from hlx.report.kit.shell import Page, render
 from hlx.report.pages.sweep_findings import findings
@@ -18,7 +19,6 @@ from hlx.report.pages.sweep_sections import (
     missing_section,
 )
 from hlx.sweep.across_settings.settings_comparison import SweepComparison
-from hlx.wording import counted, stimuli_counted
 
 STYLE = """
 .heat { stroke: var(--hair); }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hlx.io.messages import counted
 from hlx.report.kit.sections import (
     Figure,
     Part,
@@ -25,7 +26,6 @@ from hlx.sweep.across_settings.agreement import GridAgreement
 from hlx.sweep.across_settings.estimator_error import EstimatorError
 from hlx.sweep.across_settings.settings_comparison import SweepComparison
 from hlx.sweep.results.sweep_maps import grouped
-from hlx.wording import counted
 
 COMMON = {
     "coarser": "the coarser of the two, so that neither is asked for detail that it cannot have",

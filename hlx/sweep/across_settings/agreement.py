@@ -17,7 +17,7 @@ from jaxtyping import Float64
 
 from hlx.alignment.inference import FEWEST_STIMULI, bca_interval
 from hlx.alignment.maps import cosine, spearman
-from hlx.regions import Grid
+from hlx.games.regions import Grid
 from hlx.sweep.across_settings.resampling import resample
 from hlx.sweep.results.sweep_maps import SweepMap, grouped, pairs, settings
 

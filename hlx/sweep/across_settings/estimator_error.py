@@ -11,7 +11,7 @@ from jaxtyping import Float64
 from hlx.alignment.inference import FEWEST_STIMULI
 from hlx.alignment.inference.intervals import bootstrap_interval
 from hlx.alignment.maps import spearman
-from hlx.bench.measures import covered, precision_at
+from hlx.attribution.error_measures import covered, precision_at
 from hlx.estimators import Estimate
 from hlx.sweep.across_settings.agreement import RESAMPLES, Mean, mean_by, mean_over_stimuli, rounded
 from hlx.sweep.results.sweep_maps import SweepMap, by_budget, grouped

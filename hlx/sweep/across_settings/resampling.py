@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float64
 
-from hlx.regions import Grid
+from hlx.games.regions import Grid
 
 
 def resample(

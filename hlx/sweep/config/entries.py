@@ -20,13 +20,13 @@ from pydantic import (
     model_validator,
 )
 
+from hlx.attribution.estimate import Request
 from hlx.errors import InputError
-from hlx.estimating import Request
 from hlx.estimators import ESTIMATORS, get_estimator
-from hlx.models.devices import check_device
-from hlx.models.hub import EMBEDDED
-from hlx.own_code import is_own_name
-from hlx.regions import Grid
+from hlx.games.regions import Grid
+from hlx.io.own_code import is_own_name
+from hlx.models.loading.devices import check_device
+from hlx.models.loading.hub import EMBEDDED
 from hlx.sweep.config.fields import (
     MOST,
     TEXT,

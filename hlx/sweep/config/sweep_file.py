@@ -20,10 +20,10 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from hlx.backgrounds import BACKGROUNDS
 from hlx.errors import InputError
-from hlx.own_code import is_own_name
-from hlx.records import read_text
+from hlx.games.backgrounds import BACKGROUNDS
+from hlx.io.csv_jsonl import read_text
+from hlx.io.own_code import is_own_name
 from hlx.sweep.config.compilation_cache import own_folder
 from hlx.sweep.config.entries import EstimatorEntry, LabelMaps, ModelEntry, Regions, RegionsEntry
 from hlx.sweep.config.fields import TEXT, Distinct, PathText, Several, Text, TomlTable, Wrong, path_of

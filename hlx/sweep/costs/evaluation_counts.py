@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hlx.coalitions import row_keys
-from hlx.estimating import Request
+from hlx.attribution.estimate import Request
 from hlx.estimators import make_plan
-from hlx.regions import Grid
+from hlx.games.coalitions import row_keys
+from hlx.games.regions import Grid
 from hlx.sweep.plan.jobs import ImageGroup, PlannedRegions
 
 MOST_PLANNED = 4096

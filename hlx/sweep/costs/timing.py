@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hlx.errors import HlxError, InputError
-from hlx.models.load import Loaded
+from hlx.models.loading.load import Loaded
 from hlx.sweep.costs.evaluation_counts import EvaluationCounts
 from hlx.sweep.plan.jobs import ImageGroup, PlannedModel
 from hlx.sweep.run.computing import compute

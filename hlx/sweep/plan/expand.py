@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hlx.attribution.estimate import Request
 from hlx.errors import HlxError, InputError
-from hlx.estimating import Request
-from hlx.models.load import identify
-from hlx.stimuli import gather_read, read_stimuli
+from hlx.games.stimuli import gather_read, read_stimuli
+from hlx.models.loading.load import identify
 from hlx.sweep.config.problems import NAMED_PROBLEMS, Problems
 from hlx.sweep.config.sweep_file import SweepFile, checked_sweep, read_sweep_file
 from hlx.sweep.plan.jobs import (

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hlx.attribution.estimate import Request
 from hlx.errors import InputError
-from hlx.estimating import Request
-from hlx.regions import Grid, LabelMap, Regions
+from hlx.games.regions import Grid, LabelMap, Regions
 
 RESULTS_VERSION = 1
 """Part of every job's hash; raised when the same job would give other numbers than before."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from hlx.attribution.estimate import Request
 from hlx.errors import InputError
-from hlx.estimating import Request
 from hlx.sweep.config.entries import EstimatorEntry
 from hlx.sweep.config.problems import Problems
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from hlx.errors import InputError
-from hlx.regions import Grid, LabelMap
+from hlx.games.regions import Grid, LabelMap
 from hlx.sweep.config.entries import STEM, RegionsEntry
 from hlx.sweep.config.problems import Problems
 from hlx.sweep.plan.jobs import PlannedImage, PlannedRegions

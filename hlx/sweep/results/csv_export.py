@@ -12,8 +12,8 @@ from pathlib import Path
 
 from hlx.errors import InputError
 from hlx.estimators import draws_at_random
-from hlx.files import make_folder
 from hlx.humans import read_human_maps
+from hlx.io.files import make_folder
 from hlx.sweep.results.export_folder import Conditions, ExportedFolder, ExportFolder, grid_of, unlike
 from hlx.sweep.results.merged_file import SweepResults
 from hlx.sweep.results.rows import Row

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from hlx.alignment.analysis.layout import below, is_part
+from hlx.attribution.map_tables import map_table_text
 from hlx.errors import InputError, OutputError
-from hlx.files import filling, write_csv
-from hlx.map_tables import map_table_text
-from hlx.records import ENDINGS
-from hlx.regions import Grid
+from hlx.games.regions import Grid
+from hlx.io.csv_jsonl import ENDINGS
+from hlx.io.files import filling, write_csv
+from hlx.io.messages import counted, stimuli_counted
 from hlx.sweep.results.merged_file import SweepResults
 from hlx.sweep.results.sweep_maps import SweepMap, distinct, grouped
-from hlx.wording import counted, stimuli_counted
 
 STIMULI, MAPS, MADE_BY = "stimuli.csv", "maps.csv", "made_by.json"
 """Of every folder: the stimuli; all values with their standard errors, one to a line; and provenance."""

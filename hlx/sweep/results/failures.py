@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hlx.errors import HlxError, OutputError
-from hlx.files import make_folder, write_bytes
+from hlx.io.files import make_folder, write_bytes
 from hlx.sweep.plan.jobs import ImageGroup, Job
 from hlx.sweep.results.shards import FAILED
 

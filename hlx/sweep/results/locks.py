@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from hlx.errors import OutputError
-from hlx.files import make_folder
+from hlx.io.files import make_folder
 
 try:
     import fcntl

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hlx.errors import InputError
-from hlx.files import remove_temporaries
-from hlx.sealed import Stream, streaming
+from hlx.io.files import remove_temporaries
+from hlx.io.hdf5 import Stream, streaming
 from hlx.sweep.plan.jobs import PlannedModel
 from hlx.sweep.results.failures import read_failures
 from hlx.sweep.results.job_results import FLAT, JobResult, columns_of, content_hash_of

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from hlx.errors import InputError
-from hlx.sealed import Kind, opened
+from hlx.io.hdf5 import Kind, opened
 from hlx.sweep.results.job_results import Columns, JobResult
 from hlx.sweep.results.rows import Row
 

@@ -1,6 +1,6 @@
 """Shards: what a sweep has computed so far. A job is done when a valid shard holds its result.
 
-A shard is a file of `hlx.sealed` with the layout of `job_results`, named by its jobs; it is there whole or
+A shard is a file of `hlx.io.hdf5` with the layout of `job_results`, named by its jobs; it is there whole or
 not at all. What is found damaged is moved out of the way and computed again.
 """
 
@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hlx.errors import InputError, OutputError, VersionError
-from hlx.files import make_folder, remove_temporaries
-from hlx.sealed import Kind, is_of_kind, reading, write_dataset, writing
+from hlx.io.files import make_folder, remove_temporaries
+from hlx.io.hdf5 import Kind, is_of_kind, reading, write_dataset, writing
 from hlx.sweep.plan.jobs import RESULTS_VERSION
 from hlx.sweep.results.job_results import Columns, JobResult, columns_of
 

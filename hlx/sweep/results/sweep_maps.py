@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from hlx.estimators import EXACT, draws_at_random
-from hlx.regions import Grid
+from hlx.games.regions import Grid
 from hlx.sweep.results.merged_file import SweepResults
 from hlx.sweep.results.rows import Row
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from hlx.estimating import Found, Request
+from hlx.attribution.estimate import Found, Request
+from hlx.attribution.explain import answer, made_with
 from hlx.estimators import Estimator, Plan, make_plan
-from hlx.explaining import answer, made_with
-from hlx.models.load import Loaded
-from hlx.regions import LabelMap, Regions
+from hlx.games.regions import LabelMap, Regions
+from hlx.models.loading.load import Loaded
 from hlx.sweep.plan.jobs import ImageGroup, Job, PlannedModel, PlannedStimulus, job_identity
 from hlx.sweep.results.failures import Failure, failure_of, reason_of
 from hlx.sweep.results.job_results import JobResult

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from hlx.models.batches import out_of_memory
-from hlx.models.load import Devices, Loaded
+from hlx.models.loading.load import Devices, Loaded
 from hlx.sweep.plan.jobs import ImageGroup
 from hlx.sweep.results.failures import failure_of, reason_of
 from hlx.sweep.results.job_results import JobResult

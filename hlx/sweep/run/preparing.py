@@ -10,15 +10,16 @@ import numpy as np
 from jaxtyping import UInt8
 
 from hlx.errors import InputError, ModelError
-from hlx.images import check_file, content_hash, read_image_bytes
-from hlx.models.devices import jax_devices
-from hlx.models.load import Devices, Loaded, load_model
+from hlx.games.regions import Regions
+from hlx.io.checks import check_file
+from hlx.io.images import content_hash, read_image_bytes
+from hlx.models.loading.devices import jax_devices
+from hlx.models.loading.load import Devices, Loaded, load_model
 from hlx.models.model import Views, views
-from hlx.regions import Regions
 from hlx.sweep.plan.jobs import ImageGroup, PlannedImage, PlannedModel
 
 if TYPE_CHECKING:
-    from hlx.models.game import MaskedImage
+    from hlx.models.image_text_game import MaskedImage
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +88,7 @@ def _jax_devices(name: str | None) -> list[Devices]:
 
 
 def _torch_devices(name: str | None) -> list[Devices]:
-    from hlx.models.pytorch.devices import torch_device
+    from hlx.models.torch.torch_devices import torch_device
 
     device = torch_device(name)
     if device.type != "cuda" or device.index is not None:

@@ -20,10 +20,10 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from hlx.attribution.explain import VERSIONED
 from hlx.errors import HlxError, InputError
-from hlx.explaining import VERSIONED
 from hlx.models.batches import out_of_memory
-from hlx.models.load import Loaded
+from hlx.models.loading.load import Loaded
 from hlx.sweep.config.compilation_cache import keep_compiled, own_folder
 from hlx.sweep.plan.jobs import RESULTS_VERSION, ImageGroup, PlannedModel
 from hlx.sweep.results.failures import Failure, failure_of, reason_of

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hlx.errors import InputError, ModelError
-from hlx.wording import first_line
+from hlx.io.messages import first_line
 
 SECONDS_TO_ANSWER = 30.0
 """A cluster that is silent for longer is out of reach."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hlx.errors import InputError
+from hlx.io.messages import counted
 from hlx.sweep.config.compilation_cache import keep_compiled
 from hlx.sweep.config.sweep_file import SweepFile
 from hlx.sweep.plan.expand import Plan, plan_sweep
@@ -14,7 +15,6 @@ from hlx.sweep.run.disk_space import check_disk
 from hlx.sweep.run.display import Display
 from hlx.sweep.run.loop import run_plan
 from hlx.sweep.run.run_summary import RunSummary
-from hlx.wording import counted
 
 if TYPE_CHECKING:
     from hlx.sweep.run.executor import Executor

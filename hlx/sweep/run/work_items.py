@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from hlx.attribution.estimate import Request
 from hlx.errors import InputError
-from hlx.estimating import Request
 from hlx.estimators import get_estimator
-from hlx.images import check_file
+from hlx.io.checks import check_file
 from hlx.sweep.plan.jobs import ImageGroup, Job, PlannedImage, PlannedRegions, PlannedStimulus
 
 

@@ -24,8 +24,8 @@ from hlx.alignment.maps import (
 )
 from hlx.alignment.model_maps import ModelMaps, read_model_maps
 from hlx.errors import InputError
+from hlx.games.regions import Grid
 from hlx.humans import HumanMap, HumanMaps, Response, build_human_maps, read_human_maps
-from hlx.regions import Grid
 
 GRID = Grid(3, 4)
 CLICKS = ("NSS", "AUC", "shuffled AUC")

@@ -25,7 +25,7 @@ from hlx.alignment.maps import (
     uniform_map,
 )
 from hlx.errors import InputError
-from hlx.regions import Grid
+from hlx.games.regions import Grid
 
 grids = st.builds(Grid, st.integers(1, 9), st.integers(2, 9))
 

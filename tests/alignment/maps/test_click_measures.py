@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from hlx.alignment.maps import MEASURES, cells_of_clicks, pixels_of_cells, uniform_map
 from hlx.errors import InputError
-from hlx.regions import Grid
+from hlx.games.regions import Grid
 
 CLICK_MEASURES = [measure.name for measure in MEASURES.values() if measure.needs_clicks]
 SIDE = 13  # divided by none of the grids but 1

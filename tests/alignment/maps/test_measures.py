@@ -10,7 +10,7 @@ import pytest
 
 from hlx.alignment.maps import MEASURES, Measure, find_measure
 from hlx.errors import InputError
-from hlx.regions import Grid
+from hlx.games.regions import Grid
 
 MAPS, HUMANS = np.random.default_rng(0).random((2, 3, 9))
 

@@ -16,8 +16,8 @@ from hlx.alignment.maps import (
     spearman,
     spearman_matrix,
 )
-from hlx.map_tables import read_map_table
-from hlx.regions import Grid
+from hlx.attribution.map_tables import read_map_table
+from hlx.games.regions import Grid
 
 # mean RC of |phi|, of its positive part and of phi, mean of all pairs, partial RC, mean EMD
 EXPECTED = {

@@ -12,15 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import pearsonr
 
-from hlx.alignment.maps import (
-    MEASURES,
-    emd,
-    kl_divergence,
-    magnitude,
-    top_k_iou,
-)
+from hlx.alignment.maps import MEASURES, emd, kl_divergence, magnitude, top_k_iou
 from hlx.errors import InputError
-from hlx.regions import Grid
+from hlx.games.regions import Grid
 
 MAP_MEASURES = [measure for measure in MEASURES.values() if not measure.needs_clicks]
 names = pytest.mark.parametrize("name", [measure.name for measure in MAP_MEASURES])
