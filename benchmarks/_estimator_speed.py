@@ -1,4 +1,4 @@
-"""What planning and solving cost: linear estimators on many games at once, costly ones game by game."""
+"""What planning and solving cost: linear estimators on many games at once, expensive ones game by game."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from hlx.games.regions import Grid
 
 
 def linear_speed(games: Sequence[BenchmarkGame], grid: Grid, budget: int, stimuli: int) -> dict[str, Any]:
-    """Seconds to plan once and solve `stimuli` games at once, of every estimator that is not costly."""
-    chosen = [e for e in ESTIMATORS.values() if not e.costly and not e.exhaustive]
+    """Seconds to plan once and solve `stimuli` games at once, of every estimator that is not expensive."""
+    chosen = [e for e in ESTIMATORS.values() if not e.expensive and not e.exhaustive]
     n = games[0].n_players
 
     def plan_and_solve(estimator: Estimator) -> Callable[[], Any]:
         ids = ids_from_rows(make_plan(estimator, n, budget, 0, grid).coalitions)
-        rows = np.stack([game.table[ids] for game in games]).astype(np.float64)
+        rows = np.stack([game.coalition_values[ids] for game in games]).astype(np.float64)
         values = np.resize(rows, (stimuli, len(ids)))
         return lambda: make_plan(estimator, n, budget, 0, grid).solve(values)
 
@@ -35,15 +35,15 @@ def linear_speed(games: Sequence[BenchmarkGame], grid: Grid, budget: int, stimul
 
 
 def costly_speed(games: Sequence[BenchmarkGame], grid: Grid, budgets: Sequence[int]) -> list[dict[str, Any]]:
-    """Seconds to plan and solve one game, of the estimators that are costly; one game after the other."""
+    """Seconds to plan and solve one game, of the estimators that are expensive; one game after the other."""
     rows = []
-    for estimator in (e for e in ESTIMATORS.values() if e.costly):
+    for estimator in (e for e in ESTIMATORS.values() if e.expensive):
         for budget in budgets:
             samples = []
             for seed, game in enumerate([games[0], *games]):
                 start = time.perf_counter()
                 plan = make_plan(estimator, game.n_players, budget, seed, grid)
-                values = game.table[ids_from_rows(plan.coalitions)].astype(np.float64)
+                values = game.coalition_values[ids_from_rows(plan.coalitions)].astype(np.float64)
                 plan.solve(values[None])
                 samples.append(time.perf_counter() - start)
             # The first one compiles.

@@ -117,7 +117,7 @@ def run_peers(
     time of sampling, evaluation and solving cannot be told apart: `solving` holds it all. A peer that fails
     at a budget has no row there, and a warning tells why.
     """
-    truth = [shapley(game.table) for game in games]
+    truth = [shapley(game.coalition_values) for game in games]
     rows = []
     for peer in (peer for peer in PEERS if peer.name in names):
         for budget in budgets:
@@ -147,7 +147,7 @@ def _measured(
     grid: tuple[int, int],
     top: int,
 ) -> dict[str, float]:
-    table, bits = game.table.astype(np.float64), 1 << np.arange(game.n_players)
+    table, bits = game.coalition_values.astype(np.float64), 1 << np.arange(game.n_players)
     asked: list[np.ndarray] = []
 
     def lookup(rows: np.ndarray) -> np.ndarray:

@@ -7,8 +7,8 @@ thread each; before that, alone and on all cores, what planning and solving cost
 
     python benchmarks/estimators.py [--quick] [--games N]
 
-Takes about six minutes on two cores, and for every costly estimator half of what it takes to solve each game
-five times at every budget; --quick takes half a minute, prints, and writes nothing.
+Takes about six minutes on two cores, and for every expensive estimator half of what it takes to solve each
+game five times at every budget; --quick takes half a minute, prints, and writes nothing.
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ Task = tuple[str, tuple[str, ...], tuple[int, ...], int, int]
 
 
 def tasks(budgets: Sequence[int], many: int, few: int) -> list[Task]:
-    """The run in pieces, the longest first: costly estimators, large budgets, slow peers."""
+    """The run in pieces, the longest first: expensive estimators, large budgets, slow peers."""
     low = tuple(budget for budget in budgets if budget < MANY_BELOW)
     high = tuple(budget for budget in budgets if budget >= MANY_BELOW)
     sampled = [estimator for estimator in ESTIMATORS.values() if not estimator.exhaustive]
-    cheap = tuple(estimator.name for estimator in sampled if not estimator.costly)
+    cheap = tuple(estimator.name for estimator in sampled if not estimator.expensive)
     pieces: list[Task] = []
     for estimator in sampled:
-        if estimator.costly:
+        if estimator.expensive:
             for budget in sorted(budgets, reverse=True):
                 pieces += [("hlx", (estimator.name,), (budget,), 1, seed) for seed in range(few)]
     for part, repeats in ((high, few), (low, many)):
@@ -221,7 +221,7 @@ def main() -> None:
 
     # On all cores and before the processes start, which would share them.
     linear = linear_speed(games, GRID, 394, STIMULI)
-    costly = costly_speed(games[:3], GRID, (179,) if options.quick else (394, 1895))
+    expensive = costly_speed(games[:3], GRID, (179,) if options.quick else (394, 1895))
     result, seconds = run_all(tasks(budgets, many, few), count, options.processes)
 
     show(result)
@@ -229,7 +229,7 @@ def main() -> None:
     for name, samples in linear["seconds"].items():
         print(f"  {name}: {samples['median']:.4f} ({samples['min']:.4f} - {samples['max']:.4f})")
     print("\n## Seconds to plan and solve one game\n")
-    for row in costly:
+    for row in expensive:
         print(f"  {row['estimator']} at {row['budget']}: {row['seconds']['median']:.2f}")
     print("\n## Best\n")
     for row in best(result):
@@ -246,7 +246,7 @@ def main() -> None:
         "over_budget": overspent(result),
         "left_out": LEFT_OUT,
         "plan_and_solve_at_once": linear,
-        "plan_and_solve_one": costly,
+        "plan_and_solve_one": expensive,
     }
     path = write(options.name, about, result)
     shown = [name for name in result.estimators if name in ESTIMATORS or name in PLOTTED_PEERS]

@@ -11,9 +11,9 @@ from hlx.alignment.model_maps import read_model_maps as read_model_maps
 from hlx.attribution.attribution import Attribution as Attribution
 from hlx.attribution.estimate import estimate as estimate
 from hlx.attribution.explain import explain as explain
+from hlx.attribution.explain import explain_from_table as explain_from_table
 from hlx.attribution.explain import explain_kept as explain_kept
 from hlx.attribution.explain import explain_pairs as explain_pairs
-from hlx.attribution.explain import explain_table as explain_table
 from hlx.attribution.interactions import interactions as interactions
 from hlx.attribution.result_file import load as load
 from hlx.attribution.result_file import save as save
@@ -22,7 +22,7 @@ from hlx.errors import InputError as InputError
 from hlx.errors import ModelError as ModelError
 from hlx.errors import NonFiniteScoreError as NonFiniteScoreError
 from hlx.errors import OutputError as OutputError
-from hlx.games.cached import RememberingGame as RememberingGame
+from hlx.games.cached import CachedGame as CachedGame
 from hlx.games.game import CallableGame as CallableGame
 from hlx.games.game import TabulatedGame as TabulatedGame
 from hlx.games.game import shapley_from_table as shapley_from_table

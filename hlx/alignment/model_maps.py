@@ -154,8 +154,8 @@ def _of_attribution(path: Path, number: int, attribution: Attribution) -> tuple[
     model = Path(context.model).name if Path(context.model).is_absolute() else context.model
     made_by = _MadeBy(model, attribution.estimator, context.background, context.fingerprint[:8])
     about = Stimulus(context.image, context.caption, context.foil, stimulus, context.phenomenon)
-    # Without a foil v_all is the caption's score, which says nothing of a choice.
-    f = None if context.foil is None else attribution.v_all
+    # Without a foil grand_coalition_value is the caption's score, which says nothing of a choice.
+    f = None if context.foil is None else attribution.grand_coalition_value
     return made_by, _Map(path, stimulus, grid, attribution.values, attribution.kind, f, about, context.shown)
 
 

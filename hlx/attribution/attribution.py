@@ -67,8 +67,9 @@ class Attribution:
 
     Attributes
     ----------
-    values : float64 (n,), phi in the unit of the model's score; they sum to v_all - v_none (efficiency).
-    v_all, v_none : f with every region shown, and with none.
+    values : float64 (n,), phi in the unit of the model's score; they sum to grand_coalition_value -
+        baseline_value (efficiency).
+    grand_coalition_value, baseline_value : f with every region shown, and with none.
     n_evaluations : distinct coalitions that the estimator asked for.
     regions : the players; None where a bare game came without.
     estimator : its name; "exact" also where a sampled one's budget reached all coalitions.
@@ -76,15 +77,15 @@ class Attribution:
     standard_error : float64 (n,), or None where the values are exact or nothing is known of their error.
     degrees_of_freedom : of the standard errors where they rest on few draws, else None.
     budget, seed, tolerance : as asked for.
-    table : all 2^n values, where they were evaluated and kept.
+    coalition_values : all 2^n values, where they were evaluated and kept.
     vectors : float32 (2^n, p), the image vector of every coalition, where kept.
     faithfulness : insertion and deletion curves, where asked for.
     context : stimulus, model and options, where the attribution comes from a model.
     """
 
     values: Float64[np.ndarray, " n"]
-    v_all: float
-    v_none: float
+    grand_coalition_value: float
+    baseline_value: float
     n_evaluations: int
     regions: Regions | None
     estimator: str
@@ -93,7 +94,7 @@ class Attribution:
     budget: int | None = None
     seed: int = 0
     tolerance: float | None = None
-    table: Float[np.ndarray, " coalitions"] | None = field(default=None, repr=False)
+    coalition_values: Float[np.ndarray, " coalitions"] | None = field(default=None, repr=False)
     vectors: Float[np.ndarray, "coalitions p"] | None = field(default=None, repr=False)
     faithfulness: Faithfulness | None = field(default=None, repr=False)
     context: Context | None = field(default=None, repr=False)
@@ -158,8 +159,8 @@ class Attribution:
             "seed": self.seed,
             "tolerance": self.tolerance,
             "n_evaluations": self.n_evaluations,
-            "score": self.v_all,
-            "score_hidden": self.v_none,
+            "score": self.grand_coalition_value,
+            "score_hidden": self.baseline_value,
             "shapley": laid_out(self.values).tolist(),
             "standard_error": None if errors is None else laid_out(errors).tolist(),
             "degrees_of_freedom": self.degrees_of_freedom,
@@ -208,21 +209,24 @@ class Attribution:
         Raises
         ------
         InputError : shap is not installed; there is no image for `pixels`; or the values are no Shapley
-            values and do not add up to v_all - v_none, as everything that shap draws of them would say.
+            values and do not add up to grand_coalition_value - baseline_value, as all that shap draws of them
+            would say.
         """
         from hlx.attribution.export import pixel_explanation, player_explanation
 
-        missing = self.v_all - self.v_none - float(self.values.sum())
-        size = max(abs(self.v_all), abs(self.v_none), float(np.abs(self.values).sum()))
+        missing = self.grand_coalition_value - self.baseline_value - float(self.values.sum())
+        size = max(
+            abs(self.grand_coalition_value), abs(self.baseline_value), float(np.abs(self.values).sum())
+        )
         if self.kind != "Shapley values" and abs(missing) > ROUNDING * size:
             raise InputError(
-                f"to_shap: {self.kind} of {self.estimator} do not add up to v_all - v_none, which shap takes "
-                "for granted; take an estimator of Shapley values"
+                f"to_shap: {self.kind} of {self.estimator} do not add up to grand_coalition_value - "
+                "baseline_value, which shap takes for granted; take an estimator of Shapley values"
             )
         if not pixels:
-            return player_explanation(self.values, self.v_none, self.standard_error, self.regions)
+            return player_explanation(self.values, self.baseline_value, self.standard_error, self.regions)
         panel = self.panel()
-        return pixel_explanation(self.values, self.v_none, panel.regions, panel.image)
+        return pixel_explanation(self.values, self.baseline_value, panel.regions, panel.image)
 
     def plot(self, path: str | Path, title: str | None = None) -> None:
         """Write image | what hidden regions show | signed map to a .png or .pdf file."""
@@ -276,8 +280,8 @@ def holding_tables(attributions: Sequence[Attribution]) -> list[Attribution]:
     """The first attribution of every table there is: the estimators of one sweep share its table."""
     first: dict[Hashable, Attribution] = {}
     for attribution in attributions:
-        if attribution.table is not None:
-            first.setdefault(memory_of(attribution.table), attribution)
+        if attribution.coalition_values is not None:
+            first.setdefault(memory_of(attribution.coalition_values), attribution)
     return list(first.values())
 
 

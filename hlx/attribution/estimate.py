@@ -57,7 +57,7 @@ def estimate(
 
     Parameters
     ----------
-    game : the function, or a game object. A `RememberingGame` pays for no coalition twice, however many
+    game : the function, or a game object. A `CachedGame` pays for no coalition twice, however many
         estimators are run on it.
     n_players : may be left out where the game knows it.
     estimator : a name of `hlx.estimators.ESTIMATORS`, or an `Estimator`.
@@ -76,21 +76,21 @@ def estimate(
         whose sums overflow.
     NonFiniteScoreError : a value is NaN or infinite; names the coalition.
     """
-    request = Request(get_estimator(estimator), budget, seed, tolerance)
+    spec = EstimatorSpec(get_estimator(estimator), budget, seed, tolerance)
     asked = as_game(game, n_players)
     n = asked.n_players
-    request.check(n, regions)
-    if request.takes_table(n) and isinstance(game, Game):
+    spec.check(n, regions)
+    if spec.takes_table(n) and isinstance(game, Game):
         # A game that knows all its values, or has a faster way to them; checked like any other answer.
         table = TabulatedGame(game.table(), asked.name).table()
         if len(table) != 1 << n:
             raise InputError(
                 f"{asked.name}: the table of {n} players has {1 << n} values, found {len(table)}"
             )
-        [found] = estimate_table(table[None])
+        [found] = estimate_from_tables(table[None])
     else:
-        [found] = spend(request, Evaluations(asked), n, regions)
-    return attribution_of(found, request, regions)
+        [found] = run_estimator(spec, Evaluations(asked), n, regions)
+    return attribution_of(found, spec, regions)
 
 
 MakePlan = Callable[[Estimator, int, int | None, int, Regions | None], Plan]
@@ -98,7 +98,7 @@ MakePlan = Callable[[Estimator, int, int | None, int, Regions | None], Plan]
 
 
 @dataclass(frozen=True)
-class Request:
+class EstimatorSpec:
     """An estimator, what it may spend, and when it may stop.
 
     Raises
@@ -153,35 +153,35 @@ class Request:
             yield self.budget
             return
         limit = self._limit(n)
-        most = max(self.estimator.least(n), 4 * n)
-        while most < min(limit, self.estimator.most_budget or limit):
+        most = max(self.estimator.lowest_budget(n), 4 * n)
+        while most < min(limit, self.estimator.max_budget or limit):
             yield most
             most = int(most * GROWTH)
         yield limit
 
     def _limit(self, n: int) -> int:
         limit = min(1 << n, MOST_EVALUATIONS if self.budget is None else self.budget)
-        most = self.estimator.most_budget
+        most = self.estimator.max_budget
         if self.budget is None and most is not None and not reaches_all(self.estimator, n, limit):
             return min(limit, most)
         return limit
 
 
-def requests(
+def estimator_specs(
     estimator: str | Estimator | Sequence[str | Estimator],
     budget: int | None = None,
     seed: int = 0,
     tolerance: float | None = None,
-) -> list[Request]:
-    """One request for each of one estimator or several, in the order given.
+) -> list[EstimatorSpec]:
+    """A spec for each of one estimator or several, in the order given.
 
     In company a budget is not for the exact estimator, nor a tolerance for those without standard errors.
     """
     chosen = list({one.name: one for one in get_estimators(estimator)}.values())
     if len(chosen) == 1:
-        return [Request(chosen[0], budget, seed, tolerance)]
+        return [EstimatorSpec(chosen[0], budget, seed, tolerance)]
     return [
-        Request(
+        EstimatorSpec(
             one,
             None if one.exhaustive else budget,
             seed,
@@ -192,55 +192,57 @@ def requests(
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class GameEstimate:
     """What an estimator found in one game."""
 
     estimate: Estimate
-    v_all: float
-    v_none: float
+    grand_coalition_value: float
+    baseline_value: float
     n_evaluations: int
     estimator: str
-    table: Float[np.ndarray, " coalitions"] | None = None
+    coalition_values: Float[np.ndarray, " coalitions"] | None = None
 
 
-def estimate_table(tables: Float[np.ndarray, "g coalitions"]) -> list[Found]:
+def estimate_from_tables(tables: Float[np.ndarray, "g coalitions"]) -> list[GameEstimate]:
     """Exact values of games from the values of all their coalitions."""
     return [
-        Found(Estimate(values), float(table[-1]), float(table[0]), len(table), EXACT.name, table)
+        GameEstimate(Estimate(values), float(table[-1]), float(table[0]), len(table), EXACT.name, table)
         for values, table in zip(shapley_from_table(tables), tables, strict=True)
     ]
 
 
-def spend(
-    request: Request,
+def run_estimator(
+    spec: EstimatorSpec,
     evaluations: Evaluate,
     n: int,
     regions: Regions | None,
     planned: MakePlan = make_plan,
-) -> list[Found]:
+) -> list[GameEstimate]:
     """Run an estimator on every column of values that `evaluations` gives, (m,) or (m, k).
 
     With a tolerance in rounds, for each column until its own is reached or the budget is spent: what is found
     in one game hangs on no other. `planned` gives the plans, where they are kept from one game to the next.
     """
-    estimator, tolerance = request.estimator, request.tolerance
-    latest: dict[int, Found] = {}
+    estimator, tolerance = spec.estimator, spec.tolerance
+    latest: dict[int, GameEstimate] = {}
     learned: dict[int, Any] = {}
     reached: set[int] = set()
-    for most in request.rounds(n):
-        plan = planned(estimator, n, most, request.seed, regions)
+    for most in spec.rounds(n):
+        plan = planned(estimator, n, most, spec.seed, regions)
         values = np.asarray(evaluations(plan.coalitions), np.float64)
         columns = np.ascontiguousarray(values.reshape(len(plan.coalitions), -1).T)
         games = [game for game in range(len(columns)) if game not in reached]
         if isinstance(plan, ExactPlan):
-            latest |= zip(games, estimate_table(columns[games]), strict=True)
+            latest |= zip(games, estimate_from_tables(columns[games]), strict=True)
             return [latest[game] for game in range(len(columns))]
         before = [learned[game] for game in games] if learned else None
         found = solve(plan, columns[games], estimator.name, before)
         learned = dict(zip(games, found.learned or (), strict=found.learned is not None))
         for i, game in enumerate(games):
-            v_none, v_all = columns[game, [0, -1]].tolist()
-            latest[game] = Found(_game(found, i), v_all, v_none, len(plan.coalitions), estimator.name)
+            baseline_value, grand_coalition_value = columns[game, [0, -1]].tolist()
+            latest[game] = GameEstimate(
+                _game(found, i), grand_coalition_value, baseline_value, len(plan.coalitions), estimator.name
+            )
         if tolerance is None:
             break
         errors = relative_errors(found)
@@ -304,22 +306,22 @@ def relative_errors(estimate: Estimate) -> Float64[np.ndarray, " g"]:
     return np.divide(largest, spread, out=np.where(largest > 0, np.inf, 0.0), where=spread > 0)
 
 
-def attribution_of(found: Found, request: Request, regions: Regions | None) -> Attribution:
+def attribution_of(found: GameEstimate, spec: EstimatorSpec, regions: Regions | None) -> Attribution:
     """What was found, as an attribution of a bare game."""
     return Attribution(
         values=found.estimate.values,
-        v_all=found.v_all,
-        v_none=found.v_none,
+        grand_coalition_value=found.grand_coalition_value,
+        baseline_value=found.baseline_value,
         n_evaluations=found.n_evaluations,
         regions=regions,
         estimator=found.estimator,
         standard_error=found.estimate.standard_error,
         degrees_of_freedom=found.estimate.degrees_of_freedom,
-        budget=request.budget,
-        seed=request.seed,
-        tolerance=request.tolerance,
-        table=found.table,
-        kind=request.estimator.estimates,
+        budget=spec.budget,
+        seed=spec.seed,
+        tolerance=spec.tolerance,
+        coalition_values=found.coalition_values,
+        kind=spec.estimator.estimates,
     )
 
 

@@ -13,7 +13,15 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from hlx.attribution.attribution import Attribution, Context
-from hlx.attribution.estimate import Found, MakePlan, Request, attribution_of, estimate_table, requests, spend
+from hlx.attribution.estimate import (
+    EstimatorSpec,
+    GameEstimate,
+    MakePlan,
+    attribution_of,
+    estimate_from_tables,
+    estimator_specs,
+    run_estimator,
+)
 from hlx.errors import InputError
 from hlx.estimators import EXACT, Estimator, make_plan
 from hlx.games.backgrounds import BACKGROUNDS
@@ -112,13 +120,13 @@ def explain_pairs(
     regions = Grid(4, 4) if regions is None else regions
     if not isinstance(regions, Grid | LabelMap):
         raise InputError(f"regions: expected a Grid or a LabelMap, found {type(regions).__name__}")
-    asked = requests(estimator, budget, seed, tolerance)
+    asked = estimator_specs(estimator, budget, seed, tolerance)
     n = regions.n_players
-    for request in asked:
-        request.check(n)
+    for spec in asked:
+        spec.check(n)
     if background not in BACKGROUNDS:
         raise InputError(f"background {background!r}: expected {', '.join(BACKGROUNDS)}")
-    if keep_vectors and not any(request.estimator.exhaustive for request in asked):
+    if keep_vectors and not any(spec.estimator.exhaustive for spec in asked):
         raise InputError("image vectors are kept of all coalitions: that takes the exact estimator")
     first = stimuli[0]
     if any(_another_image(first.image, other.image) for other in stimuli[1:]):
@@ -126,13 +134,13 @@ def explain_pairs(
     pixels = read_image(first.image) if pixels is None else pixels
     name = first.name if len(stimuli) == 1 else first.image_name
     masked = model.mask(pixels, regions, background, batch_size, name)
-    questions = model.questions([(s.caption, s.foil) for s in stimuli])
+    text_queries = model.text_queries([(s.caption, s.foil) for s in stimuli])
     start = time.perf_counter()
-    answers = answer(masked, questions, asked, regions, progress=progress, keep_vectors=keep_vectors)
+    answers = answer(masked, text_queries, asked, regions, progress=progress, keep_vectors=keep_vectors)
     tables, evaluations = answers.tables, answers.evaluations
     results = [
-        [attribution_of(game, request, regions) for game in found]
-        for request, found in zip(asked, answers.found, strict=True)
+        [attribution_of(game, spec, regions) for game in found]
+        for spec, found in zip(asked, answers.found, strict=True)
     ]
     if faithfulness:
         results = [_with_curves(attributions, evaluations) for attributions in results]
@@ -164,8 +172,10 @@ def explain_pairs(
         )
         for of_one in results:
             # A sweep belongs to every estimator of it: any of the results can be replayed.
-            table = of_one[i].table if tables is None else tables[i]
-            attributions.append(replace(of_one[i], table=table, vectors=answers.vectors, context=context))
+            table = of_one[i].coalition_values if tables is None else tables[i]
+            attributions.append(
+                replace(of_one[i], coalition_values=table, vectors=answers.vectors, context=context)
+            )
     return attributions
 
 
@@ -175,13 +185,13 @@ class Answers:
 
     Attributes
     ----------
-    found : for every request, of every game.
-    evaluations : the values of all coalitions asked for, a column for each question.
-    tables : (k, 2^n) of k questions, where all coalitions were evaluated; `table_seconds` says how long.
+    found : for every spec, of every game.
+    evaluations : the values of all coalitions asked for, a column for each text query.
+    tables : (k, 2^n) of k text queries, where all coalitions were evaluated; `table_seconds` says how long.
     vectors : the image vectors, where kept.
     """
 
-    found: list[list[Found]]
+    found: list[list[GameEstimate]]
     evaluations: Evaluations
     tables: Float[np.ndarray, "k coalitions"] | None
     table_seconds: float | None
@@ -190,8 +200,8 @@ class Answers:
 
 def answer(
     masked: MaskedImage,
-    questions: Any,
-    asked: Sequence[Request],
+    text_queries: Any,
+    asked: Sequence[EstimatorSpec],
     regions: Regions,
     games: int | None = None,
     *,
@@ -199,13 +209,13 @@ def answer(
     progress: Progress | None = None,
     keep_vectors: bool = False,
 ) -> Answers:
-    """Run several requests on the games of one image; no coalition is evaluated twice for them.
+    """Run several specs on the games of one image; no coalition is evaluated twice for them.
 
     Parameters
     ----------
-    masked, questions : of the same model.
-    games : the first so many questions are games to solve, the others are only evaluated; all by default.
-    planned : as `hlx.attribution.estimate.spend` takes it.
+    masked, text_queries : of the same model.
+    games : the first so many text queries are games to solve, the others are only evaluated; all by default.
+    planned : as `hlx.attribution.estimate.run_estimator` takes it.
 
     Raises
     ------
@@ -213,25 +223,25 @@ def answer(
     """
     n, start = masked.n_players, time.perf_counter()
     tables, vectors, table_seconds = None, None, None
-    if any(request.takes_table(n) for request in asked):
-        sweep = masked.sweep(questions, progress, keep_vectors)
+    if any(spec.takes_table(n) for spec in asked):
+        sweep = masked.sweep(text_queries, progress, keep_vectors)
         tables, vectors = np.ascontiguousarray(sweep.values.T), sweep.vectors
         table_seconds = time.perf_counter() - start
     evaluations = Evaluations(
-        (lambda rows: masked.values(rows, questions, progress))
+        (lambda rows: masked.values(rows, text_queries, progress))
         if tables is None
         else (lambda rows: tables[:, ids_from_rows(rows)].T)
     )
     found = []
-    for request in asked:
-        if tables is not None and request.takes_table(n):
-            found.append(estimate_table(tables[:games]))
+    for spec in asked:
+        if tables is not None and spec.takes_table(n):
+            found.append(estimate_from_tables(tables[:games]))
         else:
-            found.append(spend(request, lambda rows: evaluations(rows)[:, :games], n, regions, planned))
+            found.append(run_estimator(spec, lambda rows: evaluations(rows)[:, :games], n, regions, planned))
     return Answers(found, evaluations, tables, table_seconds, vectors)
 
 
-def explain_table(
+def explain_from_table(
     attribution: Attribution,
     estimator: str | Estimator | Sequence[str | Estimator] | None = None,
     *,
@@ -249,7 +259,7 @@ def explain_table(
     ------
     InputError : no table was kept, or as `explain`.
     """
-    table, regions = attribution.table, attribution.regions
+    table, regions = attribution.coalition_values, attribution.regions
     if table is None:
         if estimator is None and not faithfulness:
             return [attribution]
@@ -265,14 +275,16 @@ def explain_table(
         again = replace(attribution, values=shapley(table)) if attribution.is_exact else attribution
         results = [again]
     else:
-        for request in requests(estimator, budget, seed, tolerance):
-            request.check(n, regions)
+        for spec in estimator_specs(estimator, budget, seed, tolerance):
+            spec.check(n, regions)
             start = time.perf_counter()
-            if request.takes_table(n):
-                [found] = estimate_table(table[None])
+            if spec.takes_table(n):
+                [found] = estimate_from_tables(table[None])
             else:
-                [found] = spend(request, evaluations, n, regions)
-            made = replace(attribution_of(found, request, regions), table=table, vectors=attribution.vectors)
+                [found] = run_estimator(spec, evaluations, n, regions)
+            made = replace(
+                attribution_of(found, spec, regions), coalition_values=table, vectors=attribution.vectors
+            )
             context = attribution.context
             if context is not None:
                 context = replace(context, seconds=time.perf_counter() - start)
@@ -304,10 +316,10 @@ def explain_kept(
         )
     stimuli = [Stimulus(context.image, caption, foil) for caption, foil in pairs]  # checks the texts
     start = time.perf_counter()
-    heads, offsets = texts.heads(pairs)
+    heads, offsets = texts.directions(pairs)
     tables = np.ascontiguousarray((kept @ heads + offsets.astype(np.float32)).T)
     results = []
-    for stimulus, found in zip(stimuli, estimate_table(tables), strict=True):
+    for stimulus, found in zip(stimuli, estimate_from_tables(tables), strict=True):
         own = replace(
             context,
             caption=stimulus.caption,
@@ -317,7 +329,7 @@ def explain_kept(
             stimulus_hash=stimulus_hash(stimulus.caption, stimulus.foil, context.image_hash),
             seconds=time.perf_counter() - start,
         )
-        made = attribution_of(found, Request(EXACT, seed=attribution.seed), attribution.regions)
+        made = attribution_of(found, EstimatorSpec(EXACT, seed=attribution.seed), attribution.regions)
         results.append(replace(made, vectors=kept, context=own))
     return results
 

@@ -45,7 +45,7 @@ class InteractionValues:
     index, order, n_players : what was asked for; `index` is a key of `INDICES`.
     ids : int64 (k,), the sets as coalition ids (bit i for player i): by size, then by their players.
     values : float64 (k,), in the unit of the table.
-    v_none, v_all : the table's first and last value.
+    baseline_value, grand_coalition_value : the table's first and last value.
     p : the probability of WBII, else None.
     """
 
@@ -54,8 +54,8 @@ class InteractionValues:
     n_players: int
     ids: Int64[np.ndarray, " k"] = field(repr=False)
     values: Float64[np.ndarray, " k"] = field(repr=False)
-    v_none: float
-    v_all: float
+    baseline_value: float
+    grand_coalition_value: float
     p: float | None = None
 
     @cached_property
@@ -123,7 +123,10 @@ class InteractionValues:
     def as_dict(self) -> dict[str, Any]:
         """The result as JSON's types; `players` and `values` are as long as each other."""
         return {
-            **{name: getattr(self, name) for name in ("index", "order", "p", "n_players", "v_none", "v_all")},
+            **{
+                name: getattr(self, name)
+                for name in ("index", "order", "p", "n_players", "baseline_value", "grand_coalition_value")
+            },
             "players": [list(players) for players in self.players],
             "values": self.values.tolist(),
         }
@@ -149,7 +152,7 @@ class InteractionValues:
         from hlx.attribution.export import shapiq_interactions
 
         # As shapiq has it for FBII. Of WBII it knows nothing, and would put v(none) in the empty set's place.
-        baseline = self[()] if self.index in ("FBII", "WBII") else self.v_none
+        baseline = self[()] if self.index in ("FBII", "WBII") else self.baseline_value
         return shapiq_interactions(self.masks, self.values, self.index, self.order, baseline)
 
     def _position(self, players: object) -> int:

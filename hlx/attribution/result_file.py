@@ -9,8 +9,8 @@ Layout (format 4)::
     /labels/L              int32 (h, w), a label map
     /vectors/K             float32 (2^n, p), kept image vectors of one sweep
     /tables/T              (2^n,), index = coalition id
-    /attributions/J        attrs: estimator, v_all, v_none, n_evaluations, image I, labels L, vectors K and
-                           table T where kept; regions, request and context as JSON
+    /attributions/J        attrs: estimator, grand_coalition_value, baseline_value, n_evaluations, image I,
+                           labels L, vectors K and table T where kept; regions, spec and context as JSON
         values             float64 (n,)
         standard_error     float64 (n,), absent where the values are exact or their error is not known
         insertion          float64 (n + 1,), absent without faithfulness; likewise deletion
@@ -36,7 +36,7 @@ from hlx.io.hdf5 import Kind, reading, write_dataset, writing
 if TYPE_CHECKING:
     import h5py
 
-KIND = Kind("hlx attributions", 4, "hlx explain --out")
+KIND = Kind("hlx attributions", 5, "hlx explain --out")
 REQUEST_FIELDS = ("budget", "seed", "tolerance", "degrees_of_freedom", "kind")
 """Fields of `Attribution` that are single values or null."""
 
@@ -88,11 +88,11 @@ def _write(file: h5py.File, attributions: Sequence[Attribution], keep_table: boo
         group = file.create_group(f"attributions/{j}")
         group.attrs.update(
             estimator=attribution.estimator,
-            v_all=attribution.v_all,
-            v_none=attribution.v_none,
+            grand_coalition_value=attribution.grand_coalition_value,
+            baseline_value=attribution.baseline_value,
             n_evaluations=attribution.n_evaluations,
             regions=json.dumps(None if attribution.regions is None else attribution.regions.spec()),
-            request=json.dumps({name: getattr(attribution, name) for name in REQUEST_FIELDS}),
+            spec=json.dumps({name: getattr(attribution, name) for name in REQUEST_FIELDS}),
         )
         write_dataset(group, "values", attribution.values)
         if attribution.standard_error is not None:
@@ -100,7 +100,7 @@ def _write(file: h5py.File, attributions: Sequence[Attribution], keep_table: boo
         if attribution.faithfulness is not None:
             write_dataset(group, "insertion", attribution.faithfulness.insertion)
             write_dataset(group, "deletion", attribution.faithfulness.deletion)
-        table, vectors, regions = attribution.table, attribution.vectors, attribution.regions
+        table, vectors, regions = attribution.coalition_values, attribution.vectors, attribution.regions
         if keep_table and table is not None:
             group.attrs["table"] = place("tables", memory_of(table), all=table)
         if isinstance(regions, LabelMap):
@@ -147,14 +147,14 @@ def _attribution(
     insertion, deletion = own("insertion"), own("deletion")
     return Attribution(
         values=group["values"][...],
-        v_all=float(attrs["v_all"]),
-        v_none=float(attrs["v_none"]),
+        grand_coalition_value=float(attrs["grand_coalition_value"]),
+        baseline_value=float(attrs["baseline_value"]),
         n_evaluations=int(attrs["n_evaluations"]),
         regions=None if spec is None else regions_from_spec(spec, shared("labels", labels)),
         estimator=str(attrs["estimator"]),
-        **json.loads(attrs["request"]),
+        **json.loads(attrs["spec"]),
         standard_error=own("standard_error"),
-        table=shared("table", tables),
+        coalition_values=shared("table", tables),
         vectors=shared("vectors", vectors),
         faithfulness=None if insertion is None or deletion is None else Faithfulness(insertion, deletion),
         context=context,

@@ -31,7 +31,7 @@ class BenchmarkGame:
     Attributes
     ----------
     name : what reports and messages call it.
-    table : (2^n,) finite numbers; bit i of the index is set when player i is shown.
+    coalition_values : (2^n,) finite numbers; bit i of the index is set when player i is shown.
     regions : tells estimators that use neighbourhoods which players are neighbours, where known.
     seconds_per_evaluation : what one coalition cost when the table was made, where known.
 
@@ -42,12 +42,12 @@ class BenchmarkGame:
     """
 
     name: str
-    table: Shaped[np.ndarray, "*axes"]
+    coalition_values: Shaped[np.ndarray, "*axes"]
     regions: Regions | None = None
     seconds_per_evaluation: float | None = None
 
     def __post_init__(self) -> None:
-        checked = TabulatedGame(self.table, self.name)
+        checked = TabulatedGame(self.coalition_values, self.name)
         if self.regions is not None and self.regions.n_players != checked.n_players:
             raise InputError(
                 f"{self.name}: has {checked.n_players} player{'s' * (checked.n_players > 1)}, the regions "
@@ -57,7 +57,7 @@ class BenchmarkGame:
 
     @property
     def n_players(self) -> int:
-        return self.table.size.bit_length() - 1
+        return self.coalition_values.size.bit_length() - 1
 
 
 def read_games(
@@ -119,7 +119,7 @@ def games_from_attributions(attributions: Sequence[Attribution], name: str) -> l
         )
     games = []
     for i, attribution in enumerate(holding):
-        table, context = attribution.table, attribution.context
+        table, context = attribution.coalition_values, attribution.context
         assert table is not None
         own = None if context is None else context.stimulus_id
         seconds = None if context is None else context.table_seconds

@@ -217,11 +217,11 @@ def _notes(result: BenchmarkResult, tables: Sequence[str]) -> list[str]:
             lines.append(f"* run once, for nothing in it is random: {', '.join(fixed)}")
         if drawn:
             lines.append(f"* {_counts(count)} repeat{'s' * (count != (1,))}: {', '.join(drawn)}")
-    least = {s.estimator: s.least_budget for s in result.skipped}
+    least = {s.estimator: s.min_budget for s in result.skipped}
     if least:
         needs = ", ".join(f"{name} {budget:,}" for name, budget in least.items())
         lines.append(f"{NONE} below the least budget: {needs}")
-    unplaced = result.neighbourhoods
+    unplaced = result.uses_adjacency
     if unplaced and None in result.regions:
         lines.append(
             f"where players lie is not known: {', '.join(unplaced)} ran without neighbours "

@@ -55,7 +55,7 @@ def benchmark_estimators(
     estimators : names or estimators, or one; all that sample where None.
     budgets : distinct coalitions, empty and full included, or one number; `default_budgets` where None. An
         estimator is skipped at budgets below its least.
-    repeats, costly_repeats : plans per estimator and budget, and at most so many of those that are costly;
+    repeats, costly_repeats : plans per estimator and budget, and at most so many of those that are expensive;
         one where nothing is random.
     seed : repeat r plans with seed + r, whatever the estimator and the budget.
     top : k of Precision@k.
@@ -73,7 +73,7 @@ def benchmark_estimators(
     if not known:
         raise InputError("no games to run estimators on")
     repeats = whole_number(repeats, "repeats", least=1)
-    costly_repeats = whole_number(costly_repeats, "costly repeats", least=1)
+    costly_repeats = whole_number(costly_repeats, "expensive repeats", least=1)
     top, seed = whole_number(top, "top", least=1), whole_number(seed, "seed", least=0)
     if not isinstance(level, Real):
         raise InputError(f"level: expected a number between 0 and 1, such as 0.95, found {level!r}")
@@ -84,7 +84,7 @@ def benchmark_estimators(
     runs: list[tuple[Estimator, int]] = []
     skipped = []
     for estimator in chosen:
-        least = max(estimator.least(group.n) for group in groups)
+        least = max(estimator.lowest_budget(group.n) for group in groups)
         for budget in spending:
             if budget >= least:
                 runs.append((estimator, budget))
@@ -92,7 +92,7 @@ def benchmark_estimators(
                 skipped.append(Skipped(estimator.name, budget, least))
     if not runs:
         needs = ", ".join(
-            f"{name} {least}" for name, least in {s.estimator: s.least_budget for s in skipped}.items()
+            f"{name} {least}" for name, least in {s.estimator: s.min_budget for s in skipped}.items()
         )
         raise InputError(f"every budget is too small; the least are: {needs}")
 
@@ -106,7 +106,7 @@ def benchmark_estimators(
     def plans(estimator: Estimator) -> int:
         if not estimator.random:
             return 1
-        return min(repeats, costly_repeats) if estimator.costly else repeats
+        return min(repeats, costly_repeats) if estimator.expensive else repeats
 
     times = {id(run): plans(run[0]) for run in runs}
     collected: dict[tuple[str, int], list[dict[str, Float64[np.ndarray, " columns"]]]] = {
@@ -140,7 +140,7 @@ def benchmark_estimators(
         model_seconds=all(game.seconds_per_evaluation is not None for game in known),
         versions={name: version(name) for name in VERSIONED},
         deterministic=[estimator.name for estimator in chosen if not estimator.random],
-        neighbourhoods=[estimator.name for estimator in chosen if estimator.neighbourhoods],
+        uses_adjacency=[estimator.name for estimator in chosen if estimator.uses_adjacency],
     )
 
 
@@ -185,8 +185,8 @@ def _groups(games: Sequence[BenchmarkGame]) -> list[_Group]:
             n,
             regions,
             places,
-            [games[place].table for place in places],
-            np.stack([shapley(games[place].table) for place in places]),
+            [games[place].coalition_values for place in places],
+            np.stack([shapley(games[place].coalition_values) for place in places]),
             [games[place].seconds_per_evaluation for place in places],
         )
         for (n, regions), places in alike.items()

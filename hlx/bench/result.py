@@ -94,7 +94,7 @@ class Skipped:
 
     estimator: str
     budget: int
-    least_budget: int
+    min_budget: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +112,7 @@ class BenchmarkResult:
     model_seconds : whether `evaluation` is what the sweep that made the tables took, not looking values up.
     versions : of hlx and the packages that take part.
     deterministic : estimators in which nothing is random, run once.
-    neighbourhoods : estimators that ask the regions which players are neighbours.
+    uses_adjacency : estimators that ask the regions which players are neighbours.
     """
 
     rows: list[Row]
@@ -128,7 +128,7 @@ class BenchmarkResult:
     model_seconds: bool
     versions: dict[str, str]
     deterministic: list[str] = field(default_factory=list)
-    neighbourhoods: list[str] = field(default_factory=list)
+    uses_adjacency: list[str] = field(default_factory=list)
 
     def row(self, estimator: str, budget: int) -> Row | None:
         """None where it was skipped."""
@@ -229,7 +229,7 @@ def joined(results: Sequence[BenchmarkResult]) -> BenchmarkResult:
         budgets=sorted({budget for result in results for budget in result.budgets}),
         seed=min(result.seed for result in results),
         deterministic=[name for name in estimators if name in once],
-        neighbourhoods=list(dict.fromkeys(name for result in results for name in result.neighbourhoods)),
+        uses_adjacency=list(dict.fromkeys(name for result in results for name in result.uses_adjacency)),
     )
 
 

@@ -77,7 +77,7 @@ def bench(ctx: click.Context) -> None:
 )
 @click.option("--repeats", type=int, default=30, show_default=True, help="Seeds per estimator and budget.")
 @click.option(
-    "--costly-repeats", type=int, default=5, show_default=True, help="The most for costly estimators."
+    "--expensive-repeats", type=int, default=5, show_default=True, help="The most for expensive estimators."
 )
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Repeat r uses seed + r."
@@ -206,7 +206,7 @@ def _check_options(ctx: click.Context, files: Sequence[Path], stimuli: Sequence[
 
 
 def _check_counts(most: int | None, repeats: int, costly_repeats: int, top: int | None) -> None:
-    counts = {"--games": most, "--repeats": repeats, "--costly-repeats": costly_repeats, "--top": top}
+    counts = {"--games": most, "--repeats": repeats, "--expensive-repeats": costly_repeats, "--top": top}
     for name, value in counts.items():
         if value is not None and value < 1:
             raise InputError(f"{name} {value}: expected at least 1")

@@ -212,8 +212,8 @@ def _side_by_side(maps: Sequence[DemoMap], left: list[str], margin: int, colour:
     marked[tall // 2 :: tall] = left
     rows = [
         ("  object", *(f"  {found.model}" for found in maps)),
-        ("", *(f"  f {found.attribution.v_all:+.3f}: {_preferred(found)}" for found in maps)),
-        ("", *(f"  f {found.attribution.v_none:+.3f} with all hidden" for found in maps)),
+        ("", *(f"  f {found.attribution.grand_coalition_value:+.3f}: {_preferred(found)}" for found in maps)),
+        ("", *(f"  f {found.attribution.baseline_value:+.3f} with all hidden" for found in maps)),
         *zip_longest(marked, *drawn, fillvalue=""),
         ("", *(f"  highest |phi| {'on' if found.on_object else 'off'} the object" for found in maps)),
     ]
@@ -234,7 +234,7 @@ def pointing_text(found: dict[str, Pointing]) -> str:
 
 
 def _preferred(found: DemoMap) -> str:
-    f = found.attribution.v_all
+    f = found.attribution.grand_coalition_value
     return "caption preferred" if f > 0 else "foil preferred" if f < 0 else "undecided"
 
 

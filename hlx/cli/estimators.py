@@ -25,7 +25,7 @@ def estimators(grid: str, as_json: bool) -> None:
         {
             "name": name,
             "summary": estimator.summary,
-            "least_budget": estimator.least(n),
+            "min_budget": estimator.lowest_budget(n),
             "needs_budget": estimator.needs_budget,
             "standard_errors": estimator.standard_errors,
             "shapley": estimator.consistent,
@@ -39,6 +39,6 @@ def estimators(grid: str, as_json: bool) -> None:
     width = max(len(name) for name in ESTIMATORS) + 2
     click.echo(f"{'':{width}}{'least budget':>14}  standard errors")
     for row in listed:
-        least = f"{row['least_budget']:,}" if n <= 24 or row["least_budget"] != 1 << n else f"2^{n}"
+        least = f"{row['min_budget']:,}" if n <= 24 or row["min_budget"] != 1 << n else f"2^{n}"
         errors = "yes" if row["standard_errors"] else "-"
         click.echo(f"{row['name']:{width}}{least:>14}  {errors:3}  {row['summary']}")

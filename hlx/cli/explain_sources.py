@@ -40,12 +40,12 @@ def from_model(
     regions = _regions(options["grid"], options["regions"])
 
     # What can be refused without a model is refused before one is loaded.
-    from hlx.attribution.estimate import requests
+    from hlx.attribution.estimate import estimator_specs
     from hlx.io.images import read_image
     from hlx.models.batches import parse_batch
 
-    for request in requests(estimators, how["budget"], how["seed"], how["tolerance"]):
-        request.check(regions.n_players)
+    for spec in estimator_specs(estimators, how["budget"], how["seed"], how["tolerance"]):
+        spec.check(regions.n_players)
     batch_size = parse_batch(str(options["batch_size"]))
     pixels = read_image(stimuli[0].image)
 
@@ -90,14 +90,14 @@ def from_file(
 ) -> list[Attribution]:
     """Maps from the tables of a result, or of new pairs from its image vectors."""
     from hlx.attribution.attribution import holding_tables
-    from hlx.attribution.explain import explain_table
+    from hlx.attribution.explain import explain_from_table
     from hlx.attribution.result_file import load
 
     attributions = _kept(source, load(source), caption, foil, stimulus_id, pairs)
     asked = estimators or (None if how["budget"] is None and how["tolerance"] is None else ("exact",))
     if asked is not None:  # the same estimators on the same table would find the same
         attributions = holding_tables(attributions) or attributions
-    return [made for kept in attributions for made in explain_table(kept, asked, **how)]
+    return [made for kept in attributions for made in explain_from_table(kept, asked, **how)]
 
 
 def _kept(

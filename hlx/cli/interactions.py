@@ -141,7 +141,9 @@ def _tables(file: Path, keys: Sequence[str]) -> list[Kept]:
             "--estimator exact"
         )
     return [
-        Kept(number, found.table, found) for number, found in enumerate(holding) if found.table is not None
+        Kept(number, found.coalition_values, found)
+        for number, found in enumerate(holding)
+        if found.coalition_values is not None
     ]
 
 

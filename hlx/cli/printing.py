@@ -43,7 +43,8 @@ def attribution_text(attribution: Attribution) -> str:
             f"hidden regions show {context.background}"
         )
     lines.append(
-        f"  f        {attribution.v_all:+.3f} with everything shown, {attribution.v_none:+.3f} with nothing"
+        f"  f        {attribution.grand_coalition_value:+.3f} with everything shown, "
+        f"{attribution.baseline_value:+.3f} with nothing"
     )
     spent = f" in {context.seconds:.1f} s" if context is not None else ""
     lines.append(

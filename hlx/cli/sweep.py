@@ -28,7 +28,7 @@ MODULES = {
 }
 
 
-@click.group(cls=LazyCommands, told=COMMANDS, modules=MODULES, invoke_without_command=True)
+@click.group(cls=LazyCommands, summaries=COMMANDS, modules=MODULES, invoke_without_command=True)
 @click.pass_context
 def sweep(ctx: click.Context) -> None:
     """Compute thousands of maps, in runs that can be killed, resumed and spread.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hlx.io.messages import counted, stimuli_counted, text_table
+from hlx.io.messages import plural, plural_stimuli, text_table
 
 if TYPE_CHECKING:
     from hlx.sweep.costs.totals import CostLine, Costs
@@ -71,21 +71,21 @@ def _text(plan: Plan, scanned: Scan, costs: Costs) -> str:
 
     images = len({group.image.path for group in plan.groups})
     parts = [
-        f"{stimuli_counted(len(plan.stimuli))} of {counted(images, 'image')}, "
-        f"{counted(len(plan.models), 'model')}, backgrounds {', '.join(plan.sweep.backgrounds)}",
+        f"{plural_stimuli(len(plan.stimuli))} of {plural(images, 'image')}, "
+        f"{plural(len(plan.models), 'model')}, backgrounds {', '.join(plan.sweep.backgrounds)}",
         "",
         _table(costs.lines),
         "",
         f"jobs         {costs.jobs:,}, {costs.done:,} of them done",
         f"evaluations  {_number(costs.evaluations, costs.at_most)} to do, in "
-        f"{counted(costs.groups, 'image group')}: what estimators share is evaluated once",
+        f"{plural(costs.groups, 'image group')}: what estimators share is evaluated once",
     ]
     if costs.groups and costs.seconds is not None:
         starting = f", and {duration(costs.starting)} of loading and compiling" if costs.starting else ""
         about = "at least" if costs.at_least else "about"
         parts.append(f"time         {about} {duration(costs.seconds)} on this machine{starting}")
     if costs.at_least:
-        parts.append("             (what large budgets of costly estimators take to solve is not in it)")
+        parts.append("             (what large budgets of expensive estimators take to solve is not in it)")
     how = "as the shards have it" if costs.disk.measured else "assumed"
     parts.append(
         f"disk         about {size_text(costs.disk.needed)} needed in {plan.sweep.output}, "
@@ -95,7 +95,7 @@ def _text(plan: Plan, scanned: Scan, costs: Costs) -> str:
         parts.append(f"bad shards   {len(scanned.bad):,}, which a run sets aside and computes again")
     if plan.left_out:
         left = sum(each.jobs for each in plan.left_out)
-        parts.append(f"left out     {counted(left, 'job')} by fewest_players and most_players:")
+        parts.append(f"left out     {plural(left, 'job')} by fewest_players and most_players:")
         parts += [f"             {name}: {text}" for name, text in _left_out(plan)]
     return "\n".join(parts)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hlx.errors import HlxError, InputError
-from hlx.io.messages import counted
+from hlx.io.messages import plural
 
 if TYPE_CHECKING:
     from hlx.sweep.plan.expand import Plan
@@ -159,12 +159,12 @@ def _again(file: Path, shard: str | None) -> str:
 
 def _text(plan: Plan, summary: RunSummary) -> str:
     lines = [
-        f"{counted(summary.done, 'job')} done, {summary.before:,} were before, {summary.failures:,} failed, "
+        f"{plural(summary.done, 'job')} done, {summary.before:,} were before, {summary.failures:,} failed, "
         f"{summary.left:,} left, in {plan.sweep.output}"
     ]
     if summary.seconds:
         lines.append(
-            f"{summary.seconds:.1f} s, {summary.rate:.3g} jobs/s on {counted(summary.devices, 'device')}: "
+            f"{summary.seconds:.1f} s, {summary.rate:.3g} jobs/s on {plural(summary.devices, 'device')}: "
             f"waiting for images {summary.waiting_share:.1%} of the time, not computing "
             f"{summary.overhead_share:.1%}"
         )
@@ -173,10 +173,10 @@ def _text(plan: Plan, summary: RunSummary) -> str:
 
 def _list_failures(failed: Sequence[FailedJobs]) -> None:
     if failed:
-        click.echo(f"{counted(sum(each.jobs for each in failed), 'job')} failed:", err=True)
+        click.echo(f"{plural(sum(each.jobs for each in failed), 'job')} failed:", err=True)
     for each in failed[:SHOWN]:
         where = f"{each.model}, {each.image}, {each.regions}, {each.background}"
-        click.echo(f"  {where}, {counted(each.jobs, 'job')}: {each.reason}", err=True)
+        click.echo(f"  {where}, {plural(each.jobs, 'job')}: {each.reason}", err=True)
     if len(failed) > SHOWN:
         click.echo(f"  ... and {len(failed) - SHOWN:,} more; --json has them all", err=True)
 

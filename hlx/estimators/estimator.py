@@ -90,15 +90,15 @@ class Estimator:
     ----------
     summary : one line for lists.
     plan : see `PlanMaker`; called by `make_plan`, which checks the budget first.
-    least_budget : n -> smallest budget that `plan` takes.
-    most_budget : the largest one, where memory grows with its square; 2^n is exact all the same.
+    min_budget : n -> smallest budget that `plan` takes.
+    max_budget : the largest one, where memory grows with its square; 2^n is exact all the same.
     exhaustive : evaluates all 2^n coalitions.
     needs_budget : False where it ends by itself: without a budget it evaluates all that it can use.
     consistent : estimates Shapley values, so that a budget of 2^n makes them exact.
     standard_errors : can report standard errors.
-    costly : planning or solving takes seconds a game, where the others take milliseconds.
+    expensive : planning or solving takes seconds a game, where the others take milliseconds.
     random : the seed matters.
-    neighbourhoods : `regions` matter.
+    uses_adjacency : `regions` matter.
     estimates : what its values are called.
     source : SHA-256 of the file of one of the user's own; None for those of hlx and of modules.
     """
@@ -106,18 +106,18 @@ class Estimator:
     name: str
     summary: str
     plan: PlanMaker
-    least_budget: Callable[[int], int]
+    min_budget: Callable[[int], int]
     exhaustive: bool = False
     needs_budget: bool = True
     consistent: bool = True
     standard_errors: bool = True
-    costly: bool = False
+    expensive: bool = False
     random: bool = True
-    neighbourhoods: bool = False
+    uses_adjacency: bool = False
     estimates: str = "Shapley values"
-    most_budget: int | None = None
+    max_budget: int | None = None
     source: str | None = None
 
-    def least(self, n: int) -> int:
+    def lowest_budget(self, n: int) -> int:
         """The smallest budget for n players; never above that of all coalitions."""
-        return min(self.least_budget(n), 1 << n)
+        return min(self.min_budget(n), 1 << n)

@@ -141,6 +141,6 @@ PARTITION = Estimator(
     consistent=False,
     standard_errors=False,
     random=False,
-    neighbourhoods=True,
+    uses_adjacency=True,
     estimates="Winter values",
 )

@@ -162,13 +162,13 @@ def check_affordable(estimator: Estimator, n: int, budget: int | None) -> None:
             f"{estimator.name}: a budget of {budget:,} evaluations is more than the limit of "
             f"2^{MAX_TABLE_PLAYERS}; use a smaller one"
         )
-    elif budget > (estimator.most_budget or budget) and not reaches_all(estimator, n, budget):
+    elif budget > (estimator.max_budget or budget) and not reaches_all(estimator, n, budget):
         raise InputError(
             f"{estimator.name}: a budget of {budget:,} evaluations is more than the largest that it takes, "
-            f"{estimator.most_budget:,}, for its memory grows with the square; use that, or another one such "
+            f"{estimator.max_budget:,}, for its memory grows with the square; use that, or another one such "
             "as leverage"
         )
-    elif budget < (least := estimator.least(n)):
+    elif budget < (least := estimator.lowest_budget(n)):
         raise InputError(
             f"{estimator.name}: a budget of {budget} evaluations is too small for {n} regions; "
             f"use at least {least}"

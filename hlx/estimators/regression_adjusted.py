@@ -24,7 +24,7 @@ from hlx.games.regions import Regions
 
 MOST_FOLDS = 5
 # Evaluations: a surrogate takes a few matrices of all its pairs, and time that grows with the cube.
-MOST_BUDGET = 1 << 14
+MAX_BUDGET = 1 << 14
 SURROGATE_MATRICES = 5
 # With fewer pairs a player a correction would add more noise than the bias it removes: the surrogate stands.
 LEAST_PAIRS_A_PLAYER = 2
@@ -145,7 +145,7 @@ def shapley_weights(shown: Bool[np.ndarray, "k n"]) -> Float64[np.ndarray, "k n"
 
 
 def regression_adjusted(
-    surrogate: Surrogate, name: str = "regression-adjusted", summary: str = "", costly: bool = True
+    surrogate: Surrogate, name: str = "regression-adjusted", summary: str = "", expensive: bool = True
 ) -> Estimator:
     """The estimator that corrects this surrogate.
 
@@ -170,9 +170,9 @@ def regression_adjusted(
         summary or "a surrogate and its residuals, cross-fitted",
         plan,
         _least,
-        costly=costly,
-        neighbourhoods=True,
-        most_budget=MOST_BUDGET,
+        expensive=expensive,
+        uses_adjacency=True,
+        max_budget=MAX_BUDGET,
     )
 
 

@@ -50,10 +50,10 @@ class Evaluations:
         return self._values[[self._places[key] for key in keys]]
 
 
-class RememberingGame:
+class CachedGame:
     """A game that evaluates every coalition at most once, also across estimators.
 
-        game = hlx.RememberingGame(f, n_players=16)
+        game = hlx.CachedGame(f, n_players=16)
         hlx.estimate(game, estimator="leverage", budget=394)
         hlx.estimate(game, estimator="odd-gp", budget=394)  # pays only for coalitions not seen before
 
@@ -98,7 +98,7 @@ class RememberingGame:
         return self(all_rows(self.n_players))
 
     def __repr__(self) -> str:
-        return f"RememberingGame({self.name!r}, {self.n_players} players, {self.n_evaluations} evaluated)"
+        return f"CachedGame({self.name!r}, {self.n_players} players, {self.n_evaluations} evaluated)"
 
 
 def as_game(

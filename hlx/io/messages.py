@@ -9,15 +9,15 @@ NAMED = 3
 """So many examples are named before a note says how many more there are."""
 
 
-def counted(number: int, one: str, several: str | None = None) -> str:
+def plural(number: int, one: str, several: str | None = None) -> str:
     """A number with its noun, such as "1 stimulus" or "1,200 stimuli"; the plural ends in s unless given."""
     noun = one if number == 1 else f"{one}s" if several is None else several
     return f"{number:,} {noun}"
 
 
-def stimuli_counted(number: int) -> str:
-    """A number of stimuli, as `counted`."""
-    return counted(number, "stimulus", "stimuli")
+def plural_stimuli(number: int) -> str:
+    """A number of stimuli, as `plural`."""
+    return plural(number, "stimulus", "stimuli")
 
 
 def examples(names: Sequence[str]) -> str:
@@ -30,7 +30,7 @@ LONGEST_CAUSE = 240
 """Characters of another library's error."""
 
 
-def told(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
     """The kind of an error of other code, and what it says, in one line."""
     text = " ".join(str(error).split())
     if not text:

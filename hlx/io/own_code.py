@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hlx.errors import HlxError
-from hlx.io.messages import first_line, told
+from hlx.io.messages import first_line, message_of
 
 SPEC = re.compile(r"(?P<source>.+):(?P<name>[A-Za-z_]\w*)")
 
@@ -57,7 +57,7 @@ def own_object(spec: str, what: str, error: type[HlxError]) -> Any:
     except SystemExit as ended:
         raise error(f"{what} {spec!r}: {source} cannot be imported: it ends the program") from ended
     except Exception as raised:  # whatever the user's code raises
-        raise error(f"{what} {spec!r}: {source} cannot be imported: {told(raised)}") from raised
+        raise error(f"{what} {spec!r}: {source} cannot be imported: {message_of(raised)}") from raised
     if not hasattr(module, name):
         raise error(f"{what} {spec!r}: {source} has nothing called {name}")
     return getattr(module, name)

@@ -26,7 +26,7 @@ ACCELERATOR_ACTIVATION_BYTES = 2**30
 LARGEST_BATCH = 4096
 MAX_CPU_WORKERS = 8
 
-RELIEF = 'use a smaller model, fewer regions, or dtype="bfloat16"'
+HINT = 'use a smaller model, fewer regions, or dtype="bfloat16"'
 """What to do where the memory does not hold even the smallest batch."""
 
 
@@ -86,7 +86,7 @@ class BatchRunner:
 
     `multiple` (the number of devices) divides every batch. `workers` batches are under way at once: two keep
     an accelerator busy while results are read; on a CPU one per usable core beats one batch spread over all
-    of them, because small operations do not spread. `relief` is what the user can do where no batch is small
+    of them, because small operations do not spread. `hint` is what the user can do where no batch is small
     enough. `fitting` is shared by all runs of a model, so that none tries again what did not fit before.
     """
 
@@ -95,10 +95,10 @@ class BatchRunner:
         size: int,
         multiple: int = 1,
         workers: int = 2,
-        relief: str = RELIEF,
+        hint: str = HINT,
         fitting: Fitting | None = None,
     ) -> None:
-        self.multiple, self.workers, self.relief = multiple, workers, relief
+        self.multiple, self.workers, self.hint = multiple, workers, hint
         self._fitting = Fitting() if fitting is None else fitting
         size = min(size, self._fitting.size or size)
         self.size = max(multiple, size - size % multiple)
@@ -167,7 +167,7 @@ class BatchRunner:
     def _halve(self, error: Exception) -> None:
         if self.size <= self.multiple:
             raise ModelError(
-                f"the device ran out of memory at a batch of {self.size}: {self.relief}"
+                f"the device ran out of memory at a batch of {self.size}: {self.hint}"
             ) from error
         half = self.size // 2
         self.size = self._fitting.size = max(self.multiple, half - half % self.multiple)

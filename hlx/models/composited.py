@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float32, Int32, Int64, UInt8
 from hlx.errors import InputError
 from hlx.games.coalitions import rows_from_ids
 from hlx.io.images import read_image
-from hlx.models.batches import RELIEF, BatchRunner, Fitting, Progress, parse_batch
+from hlx.models.batches import HINT, BatchRunner, Fitting, Progress, parse_batch
 from hlx.models.image_text_game import MaskedImage, Sweep
 from hlx.models.model import Model, check_lists, check_scores
 
@@ -99,11 +99,11 @@ class CompositedImage(MaskedImage):
         self._scorer, self._canvas = scorer, canvas
 
     def _values(
-        self, rows: Bool[np.ndarray, "m n"], questions: AskedPairs, progress: Progress | None
+        self, rows: Bool[np.ndarray, "m n"], text_queries: AskedPairs, progress: Progress | None
     ) -> Float32[np.ndarray, "m k"]:
-        return self._run(lambda start, size: rows[start : start + size], len(rows), questions, progress)
+        return self._run(lambda start, size: rows[start : start + size], len(rows), text_queries, progress)
 
-    def _sweep(self, questions: AskedPairs, progress: Progress | None, keep_vectors: bool) -> Sweep:
+    def _sweep(self, text_queries: AskedPairs, progress: Progress | None, keep_vectors: bool) -> Sweep:
         if keep_vectors:
             raise InputError(
                 "image vectors are kept of models whose image side never sees the text, run by the jax engine"
@@ -113,33 +113,33 @@ class CompositedImage(MaskedImage):
         def rows(start: int, size: int) -> Bool[np.ndarray, "m n"]:
             return rows_from_ids(np.arange(start, min(start + size, count)), n)
 
-        return Sweep(self._run(rows, count, questions, progress), None)
+        return Sweep(self._run(rows, count, text_queries, progress), None)
 
     def _run(
         self,
         rows: Callable[[int, int], Bool[np.ndarray, "m n"]],
         count: int,
-        questions: AskedPairs,
+        text_queries: AskedPairs,
         progress: Progress | None,
     ) -> Float32[np.ndarray, "m k"]:
         def evaluate(start: int, size: int) -> tuple[np.ndarray]:
             return (
-                self._f(self._scorer.see(self._canvas(rows(start, size))), questions, start, size, count),
+                self._f(self._scorer.see(self._canvas(rows(start, size))), text_queries, start, size, count),
             )
 
-        values = np.empty((count, len(questions.captions)), np.float32)
+        values = np.empty((count, len(text_queries.captions)), np.float32)
         for start, (part,) in self._runner.run(evaluate, count, progress):
             values[start : start + len(part)] = part
         return values
 
     def _f(
-        self, seen: Any, questions: AskedPairs, start: int, size: int, count: int
+        self, seen: Any, text_queries: AskedPairs, start: int, size: int, count: int
     ) -> Float32[np.ndarray, "m k"]:
         m = min(size, count - start)
-        scores = all_pairs(self._scorer, seen, m, questions.texts, questions.n_texts)
-        foils = np.where(questions.compared, scores[:, questions.foils], np.float32(0))
+        scores = all_pairs(self._scorer, seen, m, text_queries.texts, text_queries.n_texts)
+        foils = np.where(text_queries.compared, scores[:, text_queries.foils], np.float32(0))
         with np.errstate(invalid="ignore"):  # of two infinite scores; complained of with the coalition
-            return scores[:, questions.captions] - foils
+            return scores[:, text_queries.captions] - foils
 
 
 class CompositingModel(Model):
@@ -154,11 +154,11 @@ class CompositingModel(Model):
     Attributes
     ----------
     images_at_once : images that it likes to be given together.
-    relief : as of `BatchRunner`.
+    hint : as of `BatchRunner`.
     """
 
     engine = "torch"
-    relief = RELIEF
+    hint = HINT
 
     def __init__(
         self,
@@ -180,7 +180,7 @@ class CompositingModel(Model):
         """SHA-256 of what determines the scores: weights, configs and tokenizer of a checkpoint."""
         return self._fingerprint()
 
-    def questions(self, pairs: Sequence[tuple[str, str | None]]) -> AskedPairs:
+    def text_queries(self, pairs: Sequence[tuple[str, str | None]]) -> AskedPairs:
         """(caption, foil) pairs with the distinct texts' own part computed."""
         texts = list(dict.fromkeys(text for pair in pairs for text in pair if text is not None))
         place = {text: i for i, text in enumerate(texts)}
@@ -262,7 +262,7 @@ class CompositingModel(Model):
 
     def _runner(self, batch_size: int | str | None) -> BatchRunner:
         size = parse_batch(batch_size) or self.scorer.default_batch
-        return BatchRunner(size, workers=1, relief=self.relief, fitting=self._fitting)
+        return BatchRunner(size, workers=1, hint=self.hint, fitting=self._fitting)
 
 
 def all_pairs(scorer: Scorer, seen: Any, m: int, texts: Any, count: int) -> Float32[np.ndarray, "m t"]:

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float32, Int32, Int64, Shaped, UInt8
 from hlx.errors import InputError, ModelError
 from hlx.io.checks import whole_number
 from hlx.io.images import square
-from hlx.io.messages import counted, first_line, told
+from hlx.io.messages import first_line, message_of, plural
 from hlx.io.own_code import own_object
 from hlx.models.batches import out_of_memory
 from hlx.models.composited import Canvas, CompositingModel
@@ -44,14 +44,14 @@ def answered(
     RuntimeError, MemoryError : as it raised them, where memory ran out.
     """
     m, t = len(images), len(texts)
-    asked = f"{counted(m, 'image')} and {counted(t, 'text')}"
+    asked = f"{plural(m, 'image')} and {plural(t, 'text')}"
     expected = f"{name}: expected ({m}, {t}) real numbers for {asked}"
     try:
         answer = function(images, texts)
     except (Exception, SystemExit) as error:  # whatever the user's code raises
         if isinstance(error, RuntimeError | MemoryError) and out_of_memory(error):
             raise  # a smaller batch may do
-        raise ModelError(f"{name}: {told(error)}{_place(error)}") from error
+        raise ModelError(f"{name}: {message_of(error)}{_place(error)}") from error
     values = _as_array(answer, expected)
     if values.shape != (m, t) or values.dtype.kind not in "fiub":
         raise InputError(f"{expected}, found {values.dtype} of shape {values.shape}")
@@ -120,7 +120,7 @@ class CallableModel(CompositingModel):
     """
 
     engine = "function"
-    relief = "use a smaller model, or show it smaller images: hlx.CallableModel(..., side=112)"
+    hint = "use a smaller model, or show it smaller images: hlx.CallableModel(..., side=112)"
 
     def __init__(
         self,

@@ -45,12 +45,12 @@ class MaskedImage(ABC):
 
     @abstractmethod
     def _values(
-        self, rows: Bool[np.ndarray, "m n"], questions: Any, progress: Progress | None
+        self, rows: Bool[np.ndarray, "m n"], text_queries: Any, progress: Progress | None
     ) -> Float32[np.ndarray, "m k"]:
         """f of coalitions, whatever numbers they are."""
 
     @abstractmethod
-    def _sweep(self, questions: Any, progress: Progress | None, keep_vectors: bool) -> Sweep:
+    def _sweep(self, text_queries: Any, progress: Progress | None, keep_vectors: bool) -> Sweep:
         """f of all coalitions, whatever numbers they are."""
 
     @property
@@ -59,9 +59,9 @@ class MaskedImage(ABC):
         return self._runner.size
 
     def values(
-        self, rows: Shaped[np.ndarray, ...], questions: Any, progress: Progress | None = None
+        self, rows: Shaped[np.ndarray, ...], text_queries: Any, progress: Progress | None = None
     ) -> Float32[np.ndarray, "m k"]:
-        """f of coalitions for the k text pairs of the model's `questions`.
+        """f of coalitions for the k text pairs of the model's `text_queries`.
 
         Raises
         ------
@@ -69,21 +69,21 @@ class MaskedImage(ABC):
         NonFiniteScoreError : a score is NaN or infinite; names stimulus and coalition.
         """
         check_rows(rows, self.n_players)
-        values = self._values(rows, questions, progress)
+        values = self._values(rows, text_queries, progress)
         bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
         if len(bad):
             raise self._not_finite(rows[bad[0]])
         return values
 
-    def sweep(self, questions: Any, progress: Progress | None = None, keep_vectors: bool = False) -> Sweep:
-        """f of all 2^n coalitions for the k text pairs of the model's `questions`; raises as `values`."""
+    def sweep(self, text_queries: Any, progress: Progress | None = None, keep_vectors: bool = False) -> Sweep:
+        """f of all 2^n coalitions for the k text pairs of the model's `text_queries`; raises as `values`."""
         if self.n_players > MAX_TABLE_PLAYERS:
             raise InputError(
                 f"{self.n_players} regions have 2^{self.n_players} = {1 << self.n_players:,} coalitions; "
                 f"at most 2^{MAX_TABLE_PLAYERS} are swept: use fewer regions, or `explain` with a sampled "
                 "estimator such as permutation"
             )
-        found = self._sweep(questions, progress, keep_vectors)
+        found = self._sweep(text_queries, progress, keep_vectors)
         bad = np.flatnonzero(~np.isfinite(found.values).all(axis=1))
         if len(bad):
             raise self._not_finite(rows_from_ids(bad[:1], self.n_players)[0])
@@ -100,13 +100,13 @@ class ImageTextGame:
     coalition having bit i set when player i is shown.
     """
 
-    def __init__(self, image: MaskedImage, question: Any, progress: Progress | None) -> None:
+    def __init__(self, image: MaskedImage, text_query: Any, progress: Progress | None) -> None:
         self.image, self.n_players, self.name = image, image.n_players, image.name
-        self._question, self._progress = question, progress
+        self._text_query, self._progress = text_query, progress
 
     def __call__(self, rows: Shaped[np.ndarray, ...]) -> Float32[np.ndarray, " m"]:
-        return self.image.values(rows, self._question)[:, 0]
+        return self.image.values(rows, self._text_query)[:, 0]
 
     def table(self) -> Float32[np.ndarray, " c"]:
         """All 2^n values, by one exact sweep."""
-        return self.image.sweep(self._question, self._progress).values[:, 0]
+        return self.image.sweep(self._text_query, self._progress).values[:, 0]

@@ -68,7 +68,7 @@ class Model(ABC):
         """SHA-256 of what determines its scores: weights, configs and tokenizer of a checkpoint."""
 
     @abstractmethod
-    def questions(self, pairs: Sequence[tuple[str, str | None]]) -> Any:
+    def text_queries(self, pairs: Sequence[tuple[str, str | None]]) -> Any:
         """(caption, foil) pairs as its masked images take them: all that depends on the texts alone.
 
         f = score(caption) - score(foil), or score(caption) where the foil is None.
@@ -136,7 +136,7 @@ class Model(ABC):
         progress : called with (done, total) while `table()` runs.
         """
         masked = self.mask(stimulus.image, regions, background, batch_size, stimulus.name)
-        return ImageTextGame(masked, self.questions([(stimulus.caption, stimulus.foil)]), progress)
+        return ImageTextGame(masked, self.text_queries([(stimulus.caption, stimulus.foil)]), progress)
 
 
 def views(pixels: UInt8[np.ndarray, "h w 3"], side: int, background: str) -> Views:

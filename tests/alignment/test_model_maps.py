@@ -27,7 +27,7 @@ def result(stimulus: str | None, seed: int = 0, grid: Grid = SMALL, **changes: o
     estimator = str(changes.pop("estimator", "exact"))
     about = context(np.random.default_rng(seed), stimulus_id=stimulus, foil="a foil", **changes)
     made = attribution(grid.n_players, seed, context=about)
-    return replace(made, regions=grid, estimator=estimator, table=None)
+    return replace(made, regions=grid, estimator=estimator, coalition_values=None)
 
 
 def saved(path: Path, *attributions: Attribution) -> Path:
@@ -66,7 +66,7 @@ def test_maps_of_many_files_come_together_by_model_and_estimator(
             assert maps.name == (f"{model} ({estimator})" if several else model)
             assert (maps.estimator, maps.kind, maps.grid) == (estimator, "Shapley values", Grid(2, 2))
             np.testing.assert_array_equal(values, made.values)
-            assert made.context is not None and maps.f[stimulus] == made.v_all
+            assert made.context is not None and maps.f[stimulus] == made.grand_coalition_value
             np.testing.assert_array_equal(maps.images[stimulus], made.context.shown)
             about = maps.stimuli[stimulus]
             assert (about.id, about.caption, about.foil) == (stimulus, made.context.caption, "a foil")
@@ -78,7 +78,7 @@ def test_without_a_foil_f_is_not_known(tmp_path: Path) -> None:
     assert other.context is not None
     other = replace(other, context=replace(other.context, foil=None))
     (maps,) = read_model_maps(saved(tmp_path / "a.h5", one, other))
-    assert list(maps.values) == ["with", "without"] and maps.f == {"with": one.v_all}
+    assert list(maps.values) == ["with", "without"] and maps.f == {"with": one.grand_coalition_value}
 
 
 def test_a_stimulus_without_an_id_goes_by_its_image_file(tmp_path: Path) -> None:

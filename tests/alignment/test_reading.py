@@ -91,8 +91,8 @@ def result(name: str, values: np.ndarray, model: str, grid: Grid = GRID, **chang
     about = context(
         rng, stimulus_id=name, model=model, foil=f"foil {name}", phenomenon="existence", **changes
     )
-    v_all = float(values.sum())
-    return Attribution(values, v_all, 0.0, 1 << grid.n_players, grid, "exact", context=about)
+    grand_coalition_value = float(values.sum())
+    return Attribution(values, grand_coalition_value, 0.0, 1 << grid.n_players, grid, "exact", context=about)
 
 
 def write_results(path: Path, model: str, values: Mapping[str, np.ndarray], grid: Grid = GRID) -> None:

@@ -28,8 +28,8 @@ PHI = arrays(np.float64, 6, elements=st.floats(-1e6, 1e6, allow_subnormal=False)
 def attribution_of(values: np.ndarray, regions: Regions, errors: np.ndarray | None = None) -> Attribution:
     return Attribution(
         values=values,
-        v_all=float(values.sum()),
-        v_none=0.0,
+        grand_coalition_value=float(values.sum()),
+        baseline_value=0.0,
         n_evaluations=64,
         regions=regions,
         estimator="exact" if errors is None else "permutation",
@@ -115,7 +115,7 @@ def test_csv_has_a_line_per_player(tmp_path: Path) -> None:
 def test_shap_draws_it() -> None:
     shap = pytest.importorskip("shap")
     values, errors = np.array([0.5, -1.0, 2.0, 0.0, 1e-9, 3.0]), np.full(6, 0.1)
-    made = replace(attribution_of(values, Grid(2, 3), errors), v_none=-4.0).to_shap()
+    made = replace(attribution_of(values, Grid(2, 3), errors), baseline_value=-4.0).to_shap()
     assert isinstance(made, shap.Explanation) and made.base_values == -4.0
     np.testing.assert_array_equal(made.values, values)
     assert made.feature_names[5] == "region (1, 2)"
@@ -131,12 +131,16 @@ def test_shap_draws_it() -> None:
 @given(values=PHI, over=st.floats(1e-3, 10) | st.floats(-10, -1e-3))
 def test_shap_gets_only_what_adds_up(values: np.ndarray, over: float) -> None:
     pytest.importorskip("shap")
-    kept = replace(attribution_of(values, Grid(2, 3)), kind="Owen values", v_none=0.0)
+    kept = replace(attribution_of(values, Grid(2, 3)), kind="Owen values", baseline_value=0.0)
     assert kept.to_shap().values.tolist() == values.tolist()
     for pixels in (False, True):
-        with pytest.raises(InputError, match="losses of exact do not add up to v_all - v_none"):
+        with pytest.raises(
+            InputError, match="losses of exact do not add up to grand_coalition_value - baseline_value"
+        ):
             off = over * (1 + np.abs(values).sum())
-            replace(kept, kind="losses", v_all=kept.v_all + off).to_shap(pixels)
+            replace(kept, kind="losses", grand_coalition_value=kept.grand_coalition_value + off).to_shap(
+                pixels
+            )
 
 
 def test_without_shap_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,9 +174,13 @@ def test_context_fields_are_all_but_the_pixels() -> None:
 def test_a_table_of_several_attributions_counts_once() -> None:
     tables = np.arange(128.0).reshape(2, 64)
     bare = attribution_of(np.ones(6), Grid(2, 3))
-    kept = [replace(bare, table=tables[i], estimator=name) for i in (0, 1) for name in ("leverage", "exact")]
-    assert kept[0].table is not kept[1].table  # two views of one table
+    kept = [
+        replace(bare, coalition_values=tables[i], estimator=name)
+        for i in (0, 1)
+        for name in ("leverage", "exact")
+    ]
+    assert kept[0].coalition_values is not kept[1].coalition_values  # two views of one table
     assert holding_tables([bare, *kept, bare]) == [kept[0], kept[2]]
     assert holding_tables([bare]) == []
     # Equal values elsewhere are another table.
-    assert len(holding_tables([kept[0], replace(kept[0], table=tables[0].copy())])) == 2
+    assert len(holding_tables([kept[0], replace(kept[0], coalition_values=tables[0].copy())])) == 2

@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hlx
-from hlx.attribution.estimate import Request, relative_errors, requests, spend
+from hlx.attribution.estimate import EstimatorSpec, estimator_specs, relative_errors, run_estimator
 from hlx.errors import InputError, NonFiniteScoreError
 from hlx.estimators import ESTIMATORS, Estimate, get_estimator
-from hlx.games.cached import RememberingGame
+from hlx.games.cached import CachedGame
 from tests.support.unchecked import said_of
 
 SAMPLED = [name for name, e in ESTIMATORS.items() if not e.exhaustive]
-SURE = [name for name, e in ESTIMATORS.items() if e.standard_errors and not e.costly]
+SURE = [name for name, e in ESTIMATORS.items() if e.standard_errors and not e.expensive]
 
 
 def table_of(n: int, seed: int = 0) -> np.ndarray:
@@ -34,16 +34,16 @@ def function_of(table: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
 def test_a_budget_is_a_promise(name: str) -> None:
     """Never more distinct coalitions than paid for, and what was spent is what is said."""
     n = 9
-    for budget in (40, 77) if ESTIMATORS[name].costly else (40, 77, 200, 511):
+    for budget in (40, 77) if ESTIMATORS[name].expensive else (40, 77, 200, 511):
         if ESTIMATORS[name].exhaustive:
             continue
-        game = RememberingGame(function_of(table_of(n)), n_players=n)
+        game = CachedGame(function_of(table_of(n)), n_players=n)
         made = hlx.estimate(game, estimator=name, budget=budget, regions=hlx.Grid(3, 3), seed=budget)
         assert made.n_evaluations == game.n_evaluations <= budget
         assert (made.budget, made.seed, made.estimator) == (budget, budget, name)
         assert made.values.shape == (n,) and made.regions == hlx.Grid(3, 3)
         table = table_of(n)
-        assert (made.v_none, made.v_all) == (table[0], table[-1])
+        assert (made.baseline_value, made.grand_coalition_value) == (table[0], table[-1])
 
 
 @pytest.mark.parametrize("name", [name for name in SAMPLED if ESTIMATORS[name].consistent])
@@ -54,7 +54,7 @@ def test_all_coalitions_are_exact(name: str, n: int) -> None:
         made = hlx.estimate(function_of(table), n, name, budget)
         assert made.estimator == "exact" and made.standard_error is None and made.n_evaluations == 1 << n
         np.testing.assert_allclose(made.values, hlx.shapley_from_table(table), atol=1e-12)
-        np.testing.assert_array_equal(made.table, table)
+        np.testing.assert_array_equal(made.coalition_values, table)
         np.testing.assert_array_equal(made.interval(), np.stack([made.values] * 2, axis=1))
 
 
@@ -90,24 +90,28 @@ def test_each_game_ends_its_own_rounds(name: str) -> None:
     n = 12
     tables = np.stack([table_of(n), (np.arange(1 << n)[:, None] >> np.arange(n) & 1) @ np.arange(float(n))])
     tables[1] += 1e-3 * table_of(n, 1)
-    request = Request(get_estimator(name), 600, tolerance=0.05)
+    spec = EstimatorSpec(get_estimator(name), 600, tolerance=0.05)
     ids = 1 << np.arange(n)
     with warnings.catch_warnings(record=True):
         warnings.simplefilter("always")
-        together = spend(request, lambda rows: tables[:, rows @ ids].T, n, None)
-        alone = [spend(request, lambda rows, t=table: t[rows @ ids], n, None)[0] for table in tables]
+        together = run_estimator(spec, lambda rows: tables[:, rows @ ids].T, n, None)
+        alone = [run_estimator(spec, lambda rows, t=table: t[rows @ ids], n, None)[0] for table in tables]
     for one, other in zip(together, alone, strict=True):
         assert one.n_evaluations == other.n_evaluations
         np.testing.assert_allclose(one.estimate.values, other.estimate.values, atol=1e-12)
-        assert (one.v_all, one.v_none, one.estimator) == (other.v_all, other.v_none, other.estimator)
+        assert (one.grand_coalition_value, one.baseline_value, one.estimator) == (
+            other.grand_coalition_value,
+            other.baseline_value,
+            other.estimator,
+        )
     assert together[0].n_evaluations > together[1].n_evaluations
 
 
 def test_games_that_do_not_reach_the_tolerance_are_counted() -> None:
     tables = np.stack([table_of(10), np.zeros(1 << 10)])
-    request = Request(get_estimator("leverage"), 200, tolerance=1e-9)
+    spec = EstimatorSpec(get_estimator("leverage"), 200, tolerance=1e-9)
     with pytest.warns(UserWarning, match=r"with 200 evaluations in 1 of 2 games: standard errors reach 0\."):
-        spend(request, lambda rows: tables[:, rows @ (1 << np.arange(10))].T, 10, None)
+        run_estimator(spec, lambda rows: tables[:, rows @ (1 << np.arange(10))].T, 10, None)
 
 
 def test_a_tolerance_out_of_reach_is_said() -> None:
@@ -138,21 +142,21 @@ def test_relative_errors_widen_with_few_degrees_of_freedom() -> None:
 
 
 def test_in_company_the_exact_estimator_takes_no_budget() -> None:
-    made = requests(["exact", "leverage", "exact", "rise"], 394, 3, 0.1)
+    made = estimator_specs(["exact", "leverage", "exact", "rise"], 394, 3, 0.1)
     assert [(one.estimator.name, one.budget, one.tolerance) for one in made] == [
         ("exact", None, None),
         ("leverage", 394, 0.1),
         ("rise", 394, None),
     ]
-    assert requests("exact", 394) == [Request(get_estimator("exact"), 394)]
+    assert estimator_specs("exact", 394) == [EstimatorSpec(get_estimator("exact"), 394)]
     with pytest.raises(InputError, match="which estimator"):
-        requests([])
+        estimator_specs([])
 
 
 def test_many_players() -> None:
     worth = np.linspace(-1, 1, 196)
     for name in SAMPLED:
-        if not ESTIMATORS[name].costly:
+        if not ESTIMATORS[name].expensive:
             made = hlx.estimate(lambda rows: rows @ worth, 196, name, 900, regions=hlx.Grid(14, 14))
             assert made.n_evaluations <= 900 and made.map.shape == (14, 14)
             if ESTIMATORS[name].consistent:
@@ -192,7 +196,7 @@ def test_arguments_of_another_type_are_refused_in_one_line() -> None:
 def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
     made = "hlx.estimate(lambda rows: rows.sum(axis=1), np.int8(6), 'leverage', np.int64(30))"
     assert said_of([f"type({made}.budget)", f"{made}.budget"]) == ["no error: <class 'int'>", "no error: 30"]
-    made = Request(get_estimator("leverage"), 30, 4, 0.1)
+    made = EstimatorSpec(get_estimator("leverage"), 30, 4, 0.1)
     assert [type(value) for value in (made.budget, made.seed, made.tolerance)] == [int, int, float]
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 import hlx
 from hlx.attribution.attribution import Attribution
-from hlx.attribution.explain import explain, explain_kept, explain_pairs, explain_table
+from hlx.attribution.explain import explain, explain_from_table, explain_kept, explain_pairs
 from hlx.errors import InputError
 from hlx.games.coalitions import all_rows
 from hlx.games.regions import Grid, LabelMap
@@ -56,23 +56,30 @@ def test_front_door(model: DualEncoder, attribution: Attribution) -> None:
 def test_exact_values(model: DualEncoder, attribution: Attribution) -> None:
     """The Shapley values of the game's own table, adding up to v(all) - v(none)."""
     table = model.game(STIMULUS, GRID).table()
-    assert attribution.table is not None
-    np.testing.assert_allclose(attribution.table, table, rtol=0, atol=5e-5)
-    np.testing.assert_array_equal(attribution.values, hlx.shapley_from_table(attribution.table))
+    assert attribution.coalition_values is not None
+    np.testing.assert_allclose(attribution.coalition_values, table, rtol=0, atol=5e-5)
+    np.testing.assert_array_equal(attribution.values, hlx.shapley_from_table(attribution.coalition_values))
     assert attribution.values.dtype == np.float64 and attribution.standard_error is None
-    assert (attribution.v_none, attribution.v_all) == (attribution.table[0], attribution.table[-1])
-    assert attribution.values.sum() == pytest.approx(attribution.v_all - attribution.v_none, abs=1e-9)
+    assert (attribution.baseline_value, attribution.grand_coalition_value) == (
+        attribution.coalition_values[0],
+        attribution.coalition_values[-1],
+    )
+    assert attribution.values.sum() == pytest.approx(
+        attribution.grand_coalition_value - attribution.baseline_value, abs=1e-9
+    )
     assert attribution.n_evaluations == 64 and np.abs(attribution.values).max() > 0.1
     np.testing.assert_array_equal(attribution.map.ravel(), attribution.values)
-    np.testing.assert_array_equal(explain_table(attribution)[0].values, attribution.values)
+    np.testing.assert_array_equal(explain_from_table(attribution)[0].values, attribution.values)
 
 
 def test_score_is_the_models_of_the_square_image(model: DualEncoder, attribution: Attribution) -> None:
     """The processor's own resize and crop leave an image of the model's size as it is."""
     whole = square(IMAGE, model.side)
     caption, foil = model.scores([whole], [CAPTION, FOIL])[0]
-    assert attribution.v_all == pytest.approx(caption - foil, abs=1e-3)
-    assert explain(model, Stimulus(whole, CAPTION), GRID).v_all == pytest.approx(caption, abs=1e-3)
+    assert attribution.grand_coalition_value == pytest.approx(caption - foil, abs=1e-3)
+    assert explain(model, Stimulus(whole, CAPTION), GRID).grand_coalition_value == pytest.approx(
+        caption, abs=1e-3
+    )
     assert abs(np.diff(model.scores([IMAGE], [CAPTION, FOIL])[0]) - (foil - caption)) > 1e-2  # cropped
 
 
@@ -82,7 +89,10 @@ def test_as_dict_holds_what_json_promises(model: DualEncoder, attribution: Attri
     assert (made["grid"], made["estimator"], made["background"]) == ("2x3", "exact", "blur")
     assert (made["caption"], made["foil"], made["dtype"]) == (CAPTION, FOIL, "float32")
     assert (made["n_evaluations"], made["standard_error"], made["seed"]) == (64, None, 5)
-    assert (made["score"], made["score_hidden"]) == (attribution.v_all, attribution.v_none)
+    assert (made["score"], made["score_hidden"]) == (
+        attribution.grand_coalition_value,
+        attribution.baseline_value,
+    )
     assert (made["stimulus_id"], made["phenomenon"]) == ("photo-7", "existence")
     assert made["stimulus_hash"] == STIMULUS.content_hash and made["image_hash"] == content_hash(IMAGE)
     assert made["seconds"] > 0 and made["versions"].keys() >= {"hlx", "jax", "device"}
@@ -106,12 +116,14 @@ def test_sampled(model: DualEncoder, attribution: Attribution) -> None:
         return explain(model, STIMULUS, GRID, "permutation", budget=budget, seed=seed)
 
     one, same, other = run(1), run(1), run(2)
-    assert one.n_evaluations <= 52 and one.table is None
+    assert one.n_evaluations <= 52 and one.coalition_values is None
     np.testing.assert_array_equal(one.values, same.values)
     assert not np.array_equal(one.values, other.values)
-    assert one.values.sum() == pytest.approx(attribution.v_all - attribution.v_none, abs=1e-3)
-    assert one.v_all == pytest.approx(attribution.v_all, abs=1e-4)
-    assert one.v_none == pytest.approx(attribution.v_none, abs=1e-4)
+    assert one.values.sum() == pytest.approx(
+        attribution.grand_coalition_value - attribution.baseline_value, abs=1e-3
+    )
+    assert one.grand_coalition_value == pytest.approx(attribution.grand_coalition_value, abs=1e-4)
+    assert one.baseline_value == pytest.approx(attribution.baseline_value, abs=1e-4)
     assert one.standard_error is not None
     assert (np.abs(one.values - attribution.values) < 6 * one.standard_error + 1e-3).all()
     assert np.shape(one.as_dict()["standard_error"]) == (2, 3)
@@ -133,7 +145,9 @@ def test_pairs_share_a_sweep(model: DualEncoder, attribution: Attribution, tmp_p
         alone = explain(model, stimulus, GRID)
         np.testing.assert_allclose(shared.values, alone.values, rtol=0, atol=1e-4)
         np.testing.assert_allclose(kept.values, alone.values, rtol=0, atol=1e-4)
-        assert (kept.v_all, kept.v_none) == pytest.approx((alone.v_all, alone.v_none), abs=1e-4)
+        assert (kept.grand_coalition_value, kept.baseline_value) == pytest.approx(
+            (alone.grand_coalition_value, alone.baseline_value), abs=1e-4
+        )
         assert shared.context is not None and kept.context is not None
         assert kept.context.stimulus_hash == shared.context.stimulus_hash == stimulus.content_hash
         assert (kept.context.caption, kept.context.foil) == (stimulus.caption, stimulus.foil)
@@ -199,7 +213,7 @@ def test_the_image_is_read_once(
     path, opened, plain_open = tmp_path / "photo.png", [], open
     Image.fromarray(IMAGE).save(path)
 
-    def counted(file: object, *arguments: Any, **options: Any) -> Any:
+    def plural(file: object, *arguments: Any, **options: Any) -> Any:
         if str(file) == str(path):
             opened.append(arguments)
         return plain_open(file, *arguments, **options)
@@ -265,4 +279,6 @@ def test_pairs_of_different_images_are_refused(model: DualEncoder) -> None:
 
 
 def test_rows_of_the_game_are_its_table(model: DualEncoder, attribution: Attribution) -> None:
-    np.testing.assert_allclose(model.game(STIMULUS, GRID)(all_rows(6)), attribution.table, rtol=0, atol=5e-5)
+    np.testing.assert_allclose(
+        model.game(STIMULUS, GRID)(all_rows(6)), attribution.coalition_values, rtol=0, atol=5e-5
+    )

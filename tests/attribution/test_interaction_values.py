@@ -96,7 +96,10 @@ def test_as_dict_is_json(tmp_path: Path) -> None:
     assert (said["index"], said["order"], said["p"], said["n_players"]) == ("WBII", 2, 0.3, 3)
     assert said["players"] == [[], [0], [1], [2], [0, 1], [0, 2], [1, 2]]
     assert said["values"] == found.values.tolist()
-    assert (said["v_none"], said["v_all"]) == (found.v_none, found.v_all)
+    assert (said["baseline_value"], said["grand_coalition_value"]) == (
+        found.baseline_value,
+        found.grand_coalition_value,
+    )
 
 
 # --- names and bad input

@@ -136,7 +136,7 @@ def test_efficiency(table: np.ndarray, data: st.DataObject) -> None:
     order = data.draw(st.integers(1, len(table).bit_length() - 1))
     for index in EFFICIENT:
         found = interactions(table, index, order)
-        assert found[()] == found.v_none == table[0]
+        assert found[()] == found.baseline_value == table[0]
         close(found.values[1:].sum(), table[-1] - table[0], np.ptp(table), 1e-10)
 
 

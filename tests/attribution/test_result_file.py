@@ -55,12 +55,12 @@ def attribution(n: int = 4, seed: int = 0, labels: bool = False, **changes: obje
     pixels = draw.permuted(np.resize(np.arange(n), (n, 3)))
     made = Attribution(
         values=draw.normal(size=n),
-        v_all=float(draw.normal()),
-        v_none=float(draw.normal()),
+        grand_coalition_value=float(draw.normal()),
+        baseline_value=float(draw.normal()),
         n_evaluations=1 << n,
         regions=LabelMap(pixels) if labels else Grid(1, n),
         estimator="exact",
-        table=draw.normal(size=1 << n).astype(np.float32),
+        coalition_values=draw.normal(size=1 << n).astype(np.float32),
         context=context(draw),
     )
     return replace(made, **changes)
@@ -91,7 +91,9 @@ def attributions(draw: st.DrawFn) -> list[Attribution]:
     for seed in range(draw(st.integers(0, 3))):
         n, random = draw(st.integers(2, 6)), np.random.default_rng(seed)
         kind = draw(st.sampled_from(["float32", "float64"]))
-        one = attribution(n, seed, draw(st.booleans()), table=random.normal(size=1 << n).astype(kind))
+        one = attribution(
+            n, seed, draw(st.booleans()), coalition_values=random.normal(size=1 << n).astype(kind)
+        )
         changes: dict[str, object] = {}
         if draw(st.booleans()):
             changes |= {"standard_error": random.random(n), "table": None, "estimator": "permutation"}
@@ -129,7 +131,7 @@ def test_what_is_saved_comes_back(made: list[Attribution]) -> None:
 def test_a_table_can_be_left_out(tmp_path: Path) -> None:
     made = attribution()
     save(tmp_path / "a.h5", [made], keep_table=False)
-    assert_same(replace(made, table=None), load(tmp_path / "a.h5")[0])
+    assert_same(replace(made, coalition_values=None), load(tmp_path / "a.h5")[0])
 
 
 def test_what_several_share_is_stored_once(tmp_path: Path) -> None:
@@ -137,11 +139,11 @@ def test_what_several_share_is_stored_once(tmp_path: Path) -> None:
     first = attribution(labels=True, vectors=vectors)
     assert first.context is not None
     made = [
-        replace(first, context=replace(first.context, caption=f"caption {i}"), v_all=float(i))
+        replace(first, context=replace(first.context, caption=f"caption {i}"), grand_coalition_value=float(i))
         for i in range(5)
     ]
-    assert first.table is not None
-    made[1] = replace(made[1], table=first.table[:])  # another view of the same table
+    assert first.coalition_values is not None
+    made[1] = replace(made[1], coalition_values=first.coalition_values[:])  # another view of the same table
     save(tmp_path / "a.h5", [*made, attribution(seed=7)])
     with h5py.File(tmp_path / "a.h5") as file:
         shared = ("attributions", "images", "labels", "vectors", "tables")
@@ -150,8 +152,8 @@ def test_what_several_share_is_stored_once(tmp_path: Path) -> None:
     loaded = load(tmp_path / "a.h5")
     for one, other in zip(made, loaded, strict=False):
         assert_same(one, other)
-        assert other.vectors is loaded[0].vectors and other.table is loaded[0].table
-    assert loaded[5].vectors is None and loaded[5].table is not loaded[0].table
+        assert other.vectors is loaded[0].vectors and other.coalition_values is loaded[0].coalition_values
+    assert loaded[5].vectors is None and loaded[5].coalition_values is not loaded[0].coalition_values
 
 
 def test_any_hdf5_reader_reads_it(tmp_path: Path) -> None:
@@ -202,7 +204,7 @@ def test_a_changed_value_or_attribute_is_found(saved: bytes, tmp_path: Path) -> 
         file["attributions/0/values"][1] += 1
 
     def attribute(file: h5py.File) -> None:
-        file["attributions/0"].attrs["v_all"] = 7.0
+        file["attributions/0"].attrs["grand_coalition_value"] = 7.0
 
     for change in (value, attribute):
         path.write_bytes(saved)

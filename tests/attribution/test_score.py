@@ -59,27 +59,27 @@ def record(phenomenon: str | None, caption: float | None, foil: float | None) ->
 
 
 @given(
-    questions=st.lists(
+    text_queries=st.lists(
         st.tuples(*[st.integers(0, 4)] * 3).filter(lambda q: q[1] != q[2]), min_size=1, max_size=12
     ),
     batch_size=st.integers(1, 7),
 )
 def test_scores_are_each_pair_s_own_whatever_the_batches(
-    questions: list[tuple[int, int, int]], batch_size: int
+    text_queries: list[tuple[int, int, int]], batch_size: int
 ) -> None:
     images = [np.full((2, 3, 3), grey, np.uint8) for grey in range(5)]
     stimuli = [
-        Stimulus(images[g], f"{c} grey", f"{f} grey", id=str(i)) for i, (g, c, f) in enumerate(questions)
+        Stimulus(images[g], f"{c} grey", f"{f} grey", id=str(i)) for i, (g, c, f) in enumerate(text_queries)
     ]
     model, calls = GreyModel(), []
     records = score_stimuli(model, stimuli, batch_size=batch_size, progress=lambda *at: calls.append(at))
-    for (grey, caption, foil), stimulus, result in zip(questions, stimuli, records, strict=True):
+    for (grey, caption, foil), stimulus, result in zip(text_queries, stimuli, records, strict=True):
         assert (result.id, result.caption, result.foil) == (stimulus.id, stimulus.caption, stimulus.foil)
         assert (result.score_caption, result.score_foil) == (-abs(grey - caption), -abs(grey - foil))
         assert result.correct == (abs(grey - caption) < abs(grey - foil))
         assert result.content_hash == stimulus.content_hash
-    used = {grey for grey, _, _ in questions}
-    spoken = {number for _, *pair in questions for number in pair}
+    used = {grey for grey, _, _ in text_queries}
+    spoken = {number for _, *pair in text_queries for number in pair}
     assert sum(model.image_batches) == len(used)
     assert max(model.image_batches) <= batch_size
     assert sorted(model.texts) == sorted(f"{number} grey" for number in spoken)

@@ -35,14 +35,14 @@ from tests.bench.test_replay import fake, tables
 
 def test_games_come_from_results(tmp_path: Path) -> None:
     [table] = tables(1, 4)
-    kept = Attribution(shapley(table), 0.0, 0.0, 16, Grid(2, 2), "exact", table=table)
+    kept = Attribution(shapley(table), 0.0, 0.0, 16, Grid(2, 2), "exact", coalition_values=table)
     save(tmp_path / "kept.h5", [kept])
     [game] = read_games(tmp_path / "kept.h5")
-    np.testing.assert_array_equal(game.table, table)
+    np.testing.assert_array_equal(game.coalition_values, table)
     assert game.regions == Grid(2, 2)
-    bare = replace(kept, table=None)
+    bare = replace(kept, coalition_values=None)
     [game] = games_from_attributions([bare, kept, replace(kept, estimator="leverage")], "a.h5")
-    np.testing.assert_array_equal(game.table, table)
+    np.testing.assert_array_equal(game.coalition_values, table)
     assert game.seconds_per_evaluation is None
     with pytest.raises(InputError, match=r"a\.h5: has no table of all coalitions"):
         games_from_attributions([bare, bare], "a.h5")
@@ -59,7 +59,7 @@ def test_games_come_from_arrays(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="values, phi could all be tables"):
         read_games(tmp_path / "two.npz")
     chosen = read_games(tmp_path / "two.npz", ["values"])
-    np.testing.assert_array_equal([g.table for g in chosen], many)
+    np.testing.assert_array_equal([g.coalition_values for g in chosen], many)
 
 
 def test_bad_tables_are_refused() -> None:
@@ -98,8 +98,8 @@ def test_uncertain_numbers_are_short() -> None:
 
 def test_the_report_fits_and_says_what_was_left_out() -> None:
     made = tables()
-    names = [fake(made, "leverage"), fake(made, "an-estimator-named-at-length", costly=True)]
-    late = fake(made, "late", least_budget=lambda n: 20)
+    names = [fake(made, "leverage"), fake(made, "an-estimator-named-at-length", expensive=True)]
+    late = fake(made, "late", min_budget=lambda n: 20)
     result = benchmark_estimators(made, [*names, late], range(8, 24), repeats=4, costly_repeats=3)
     text = report(result)
     assert max(map(len, text.splitlines())) <= 100

@@ -47,7 +47,7 @@ def fake(tables: np.ndarray, name: str = "fake", size: float = 0.1, **options: o
         rows = all_rows(n)[np.concatenate([[0], proper, [-1]])]
         return FakePlan(rows, truth, size * rng.normal(size=truth.shape))
 
-    settings = {"least_budget": lambda n: n + 1, "consistent": False, **options}
+    settings = {"min_budget": lambda n: n + 1, "consistent": False, **options}
     return Estimator(name, "for tests", plan, **settings)  # type: ignore[arg-type]
 
 
@@ -70,14 +70,14 @@ def numbers(result: BenchmarkResult) -> dict[tuple[str, int, str], list[float]]:
 
 def test_every_estimator_runs_at_every_budget_it_can() -> None:
     made = tables()
-    cheap, dear = fake(made), fake(made, "dear", costly=True, least_budget=lambda n: 20)
+    cheap, dear = fake(made), fake(made, "dear", expensive=True, min_budget=lambda n: 20)
     result = benchmark_estimators(made, [cheap, dear], [8, 24], repeats=7, costly_repeats=2)
     assert [(row.estimator, row.budget, row.repeats) for row in result.rows] == [
         ("fake", 8, 7),
         ("fake", 24, 7),
         ("dear", 24, 2),
     ]
-    assert [(s.estimator, s.budget, s.least_budget) for s in result.skipped] == [("dear", 8, 20)]
+    assert [(s.estimator, s.budget, s.min_budget) for s in result.skipped] == [("dear", 8, 20)]
     for row in result.rows:
         assert row.samples["mse"].shape == (row.repeats, 3)
         assert (row.samples["evaluations"] == row.budget).all()
@@ -221,7 +221,7 @@ def test_arguments_of_another_type_are_refused_in_one_line() -> None:
         "'leverage', '20'": "budgets: expected a whole number, found '20'",
         "'leverage', [20.0]": "budgets: expected a whole number, found 20.0",
         "'leverage', 20, repeats=2.5": "repeats: expected a whole number, found 2.5",
-        "'leverage', 20, costly_repeats='2'": "costly repeats: expected a whole number, found '2'",
+        "'leverage', 20, costly_repeats='2'": "expensive repeats: expected a whole number, found '2'",
         "'leverage', 20, top=None": "top: expected a whole number, found None",
         "'leverage', 20, seed=0.5": "seed: expected a whole number, found 0.5",
         "'leverage', 20, level='a'": "level: expected a number between 0 and 1, such as 0.95, found 'a'",
@@ -255,7 +255,7 @@ def test_nothing_random_is_run_once() -> None:
 
 def test_who_ran_without_neighbours_is_told() -> None:
     made = tables(1)
-    run = [fake(made), fake(made, "placed", neighbourhoods=True)]
+    run = [fake(made), fake(made, "placed", uses_adjacency=True)]
     bare = report(benchmark_estimators(made, run, [8], repeats=1))
     assert "where players lie is not known: placed ran without neighbours" in bare
     games = [BenchmarkGame("a", made[0], Grid(1, 5))]

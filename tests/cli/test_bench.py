@@ -152,7 +152,7 @@ def test_the_tables_of_a_result_are_taken_once_at_what_they_cost(folder: Path) -
     assert made.context is not None
     context = replace(made.context, seconds=90.0, table_seconds=8.0)
     kept = [replace(made, context=context, estimator=name) for name in ("leverage", "exact")]
-    save(folder / "both.h5", [*kept, replace(made, table=None)])
+    save(folder / "both.h5", [*kept, replace(made, coalition_values=None)])
     ended = hlx("bench", "estimators", folder / "both.h5", *QUICK[:4], "--budgets", 12, "--json", "-")
     found = json.loads(ended.out)
     assert len(found["games"]) == 1

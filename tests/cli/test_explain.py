@@ -86,7 +86,7 @@ def test_json_says_what_the_library_says(folder: Path) -> None:
     model = hlx.load_model(made["model"])
     same = hlx.explain(model, hlx.Stimulus("photo.png", CAPTION, FOIL), hlx.Grid(2, 3), background="mean")
     close(made["shapley"], same.map)
-    close([made["score"], made["score_hidden"]], [same.v_all, same.v_none])
+    close([made["score"], made["score_hidden"]], [same.grand_coalition_value, same.baseline_value])
     assert np.sum(made["shapley"]) == pytest.approx(made["score"] - made["score_hidden"], abs=1e-6)
 
 
@@ -262,10 +262,10 @@ def test_kept_tables_are_solved_again(folder: Path) -> None:
     bare = explained("photo.png", *TEXTS, *SMALL, "--out", "b.h5", "--no-table")
     assert explained("--from", "a.h5") == first and explained("--from", "b.h5") == bare
     a, b = hlx.load("a.h5")[0], hlx.load("b.h5")[0]
-    assert b.table is None and a.table is not None
-    np.testing.assert_array_equal(hlx.shapley_from_table(a.table), np.ravel(first["shapley"]))
+    assert b.coalition_values is None and a.coalition_values is not None
+    np.testing.assert_array_equal(hlx.shapley_from_table(a.coalition_values), np.ravel(first["shapley"]))
     assert explained("--from", "a.h5", "--out", "c.h5", "--no-table") == first
-    assert hlx.load("c.h5")[0].table is None
+    assert hlx.load("c.h5")[0].coalition_values is None
 
 
 def test_kept_embeddings_are_of_the_same_weights(folder: Path) -> None:

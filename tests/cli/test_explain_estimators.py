@@ -43,7 +43,7 @@ def replayed(*options: object) -> list[dict]:
 
 
 def test_every_estimator_replays_a_kept_table(folder: Path) -> None:
-    table = hlx.load("kept.h5")[0].table
+    table = hlx.load("kept.h5")[0].coalition_values
     assert table is not None
     exact = hlx.shapley_from_table(table)
     for name, estimator in ESTIMATORS.items():
@@ -90,7 +90,7 @@ def test_a_sweep_s_table_is_replayed_once(folder: Path) -> None:
     both = ("--estimator", "exact", "--estimator", "leverage", "--budget", 90, "--out", "both.h5")
     assert run("explain", "photo.png", *TEXTS, "--grid", "3x3", *both).status == 0
     first, second = hlx.load("both.h5")
-    assert first.table is not None and first.table is second.table
+    assert first.coalition_values is not None and first.coalition_values is second.coalition_values
     ended = run("explain", "--from", "both.h5", "--estimator", "occlusion", "--json")
     assert len(ended.out.splitlines()) == 1
 
@@ -115,7 +115,7 @@ def test_tolerance(folder: Path) -> None:
 
 def test_faithfulness(folder: Path) -> None:
     [made] = replayed("--faithfulness", "--out", "f.h5")
-    curves, table = made["faithfulness"], hlx.load("kept.h5")[0].table
+    curves, table = made["faithfulness"], hlx.load("kept.h5")[0].coalition_values
     assert table is not None
     assert np.shape(curves["insertion"]) == np.shape(curves["deletion"]) == (10,)
     np.testing.assert_allclose([curves["insertion"][0], curves["insertion"][-1]], table[[0, -1]])
@@ -140,7 +140,9 @@ def test_csv_and_notebook(folder: Path) -> None:
     picture = re.search(r'src="data:image/png;base64,([^"]+)"', kept._repr_html_())
     assert picture is not None and base64.b64decode(picture[1]).startswith(b"\x89PNG")
     explanation = kept.to_shap(pixels=True)
-    assert explanation.values.sum() == pytest.approx(kept.v_all - kept.v_none, abs=1e-4)
+    assert explanation.values.sum() == pytest.approx(
+        kept.grand_coalition_value - kept.baseline_value, abs=1e-4
+    )
 
 
 def test_estimators_are_listed() -> None:
@@ -151,7 +153,7 @@ def test_estimators_are_listed() -> None:
     assert "2^196" in ended.out
     listed = json.loads(run("estimators", "--json").out)
     assert [one["name"] for one in listed] == list(ESTIMATORS)
-    assert all(2 <= one["least_budget"] <= 65536 for one in listed)
+    assert all(2 <= one["min_budget"] <= 65536 for one in listed)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,9 @@ def attribution(regions: Regions | None, seed: int = 0, context: bool = True) ->
         hidden=square,
     )
     values = shapley_from_table(table)
-    bare = Attribution(values, float(table[-1]), float(table[0]), 1 << n, regions, "exact", table=table)
+    bare = Attribution(
+        values, float(table[-1]), float(table[0]), 1 << n, regions, "exact", coalition_values=table
+    )
     return replace(bare, context=made) if context else bare
 
 
@@ -72,8 +74,8 @@ def test_json_says_what_the_library_says(folder: Path, index: str, order: int) -
     said = printed("a.h5", "--index", index, "--order", order)
     assert [one["table"] for one in said] == [0, 1]
     for one, made in zip(said, (attribution(Grid(2, 3)), attribution(Grid(2, 3), 1)), strict=True):
-        assert made.table is not None
-        expected = interactions(np.asarray(made.table), index, order)
+        assert made.coalition_values is not None
+        expected = interactions(np.asarray(made.coalition_values), index, order)
         assert one.items() >= expected.as_dict().items()
         assert (one["image"], one["model"], one["foil"]) == ("photo.png", "a model", "a foil")
     assert said[0]["regions"] == {"kind": "grid", "rows": 2, "cols": 3}
@@ -122,7 +124,7 @@ def test_bare_tables_name_players(folder: Path) -> None:
 
 def test_a_table_of_several_estimators_is_taken_once(folder: Path) -> None:
     first, second = attribution(Grid(2, 3)), attribution(Grid(2, 3), 1)
-    several = [replace(first, estimator="leverage"), first, replace(first, table=None), second]
+    several = [replace(first, estimator="leverage"), first, replace(first, coalition_values=None), second]
     save("both.h5", several)
     said = printed("both.h5")
     assert [one["table"] for one in said] == [0, 1]

@@ -30,7 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_result_is_not_replaced_by_what_is_made_of_it(folder: Path, name: str) -> None:
     said = refusal(folder, "explain", "--from", "kept.h5", "--out", name, "--no-table", "--force")
     assert "is an input, it will not be replaced" in said
-    assert load("kept.h5")[0].table is not None
+    assert load("kept.h5")[0].coalition_values is not None
 
 
 def test_every_command_keeps_its_inputs(folder: Path) -> None:

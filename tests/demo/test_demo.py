@@ -221,8 +221,10 @@ def test_demo_writes_what_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         )
         assert (context.stimulus_id, context.phenomenon) == (scene.name, scene.stimulus.phenomenon)
         assert np.array_equal(read_image(tmp_path / context.image), scene.stimulus.image)
-        assert attribution.table.shape == (16,)
-        assert attribution.values.sum() == pytest.approx(attribution.v_all - attribution.v_none, abs=1e-3)
+        assert attribution.coalition_values.shape == (16,)
+        assert attribution.values.sum() == pytest.approx(
+            attribution.grand_coalition_value - attribution.baseline_value, abs=1e-3
+        )
         assert min(read_image(folder / scene.overlay_file(model)).shape[:2]) > 300
         assert scene.stimulus.caption in result.output
     found = pointing([DemoMap(model, scene, each) for each, (scene, model) in zip(kept, maps, strict=True)])

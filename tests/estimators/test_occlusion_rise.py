@@ -33,7 +33,7 @@ def random_table(n: int, seed: int, *games: int) -> np.ndarray:
 @BOTH
 @given(n=st.integers(1, 12), spare=st.integers(0, 50), seed=st.integers(0, 2**32))
 def test_plans_are_distinct_within_budget_and_nested(estimator, n: int, spare: int, seed: int) -> None:
-    least = estimator.least(n)
+    least = estimator.lowest_budget(n)
     small, large = (plan_of(estimator, n, b, seed).coalitions for b in (least + spare // 2, least + spare))
     assert len(small) <= least + spare // 2 and len(large) <= least + spare
     ids = [ids_from_rows(rows) for rows in (small, large)]
@@ -64,7 +64,7 @@ def test_occlusion_is_the_loss_of_each_player_alone(n: int, seed: int) -> None:
     full = (1 << n) - 1
     expected = [table[full] - table[full ^ 1 << player] for player in range(n)]
     np.testing.assert_allclose(solved(OCCLUSION, table, 1000), expected, atol=1e-14)
-    assert len(plan_of(OCCLUSION, n, 1000).coalitions) == min(n + 2, 1 << n) == OCCLUSION.least_budget(n)
+    assert len(plan_of(OCCLUSION, n, 1000).coalitions) == min(n + 2, 1 << n) == OCCLUSION.min_budget(n)
 
 
 def test_occlusion_overlooks_players_that_stand_in_for_each_other() -> None:

@@ -71,7 +71,7 @@ def test_budgets_that_mean_nothing(name: str, n: int, budget: int | None) -> Non
 
 def test_estimators_say_what_matters_to_them() -> None:
     assert {name for name, e in ESTIMATORS.items() if not e.random} == {"exact", "partition", "occlusion"}
-    placed = {name for name, e in ESTIMATORS.items() if e.neighbourhoods}
+    placed = {name for name, e in ESTIMATORS.items() if e.uses_adjacency}
     assert placed == {"odd-gp", "partition", "regression-adjusted"}
     for name, estimator in ESTIMATORS.items():
         plans = [

@@ -46,7 +46,10 @@ SUBJECTS = [
 ]
 
 # A game takes these a tenth of a second and more: they are held to the same on a few small ones.
-COSTLY = [Subject(ODD_GP, linear=False, search=1e-2), Subject(REGRESSION_ADJUSTED, linear=False, search=1e-2)]
+EXPENSIVE = [
+    Subject(ODD_GP, linear=False, search=1e-2),
+    Subject(REGRESSION_ADJUSTED, linear=False, search=1e-2),
+]
 
 every = pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.estimator.name)
 every_unbiased = pytest.mark.parametrize(
@@ -56,7 +59,7 @@ every_unbiased = pytest.mark.parametrize(
 )
 
 also_costly = pytest.mark.parametrize(
-    "subject", [*SUBJECTS, *COSTLY], ids=lambda subject: subject.estimator.name
+    "subject", [*SUBJECTS, *EXPENSIVE], ids=lambda subject: subject.estimator.name
 )
 
 
@@ -68,7 +71,7 @@ def random_tables(n: int, seed: int, games: int = 1) -> np.ndarray:
 
 def budget_between(estimator: Estimator, n: int, share: float) -> int:
     """A budget from the least one to at most 2^n - 1, or the only one there is."""
-    low, high = estimator.least(n), min((1 << n) - 1, 600)
+    low, high = estimator.lowest_budget(n), min((1 << n) - 1, 600)
     return low + int(share * max(0, high - low))
 
 
@@ -175,7 +178,7 @@ def test_exact_where_the_budget_reaches_every_coalition(
 @also_costly
 @pytest.mark.parametrize("n", [1, 2, 3, 16, 49, 196])
 def test_least_budget_works_and_less_is_refused(subject: Subject, n: int) -> None:
-    budget = subject.estimator.least(n)
+    budget = subject.estimator.lowest_budget(n)
     rows = make_plan(subject.estimator, n, budget, 0).coalitions
     assert rows.shape[1] == n and len(rows) <= budget
     for less in (budget - 1, 0, -5):
@@ -232,7 +235,7 @@ def test_unbiased_with_honest_errors(subject: Subject, n: int, budget: int, seed
 @also_costly
 def test_players_that_do_the_same_get_the_same_on_average(subject: Subject) -> None:
     """Symmetry in distribution: in a game of size alone all players' means agree within their errors."""
-    n, budget, runs = (4, 11, 20) if subject in COSTLY else (7, 50, 200)
+    n, budget, runs = (4, 11, 20) if subject in EXPENSIVE else (7, 50, 200)
     size = np.array([i.bit_count() for i in range(1 << n)])
     table = np.random.default_rng(5).normal(size=n + 1)[size]
     values = np.array(
@@ -337,7 +340,7 @@ PROMISES = [
 
 
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.__name__.removeprefix("test_"))
-@pytest.mark.parametrize("subject", COSTLY, ids=lambda subject: subject.estimator.name)
+@pytest.mark.parametrize("subject", EXPENSIVE, ids=lambda subject: subject.estimator.name)
 def test_costly_estimators_promise_the_same(subject: Subject, promise: Callable[..., None]) -> None:
     check = promise.hypothesis.inner_test  # type: ignore[attr-defined]
     asked = inspect.signature(check).parameters
@@ -357,6 +360,6 @@ def test_costly_estimators_promise_the_same(subject: Subject, promise: Callable[
 
 
 def test_every_sampled_estimator_is_a_subject_once() -> None:
-    names = [subject.estimator.name for subject in (*SUBJECTS, *COSTLY)]
+    names = [subject.estimator.name for subject in (*SUBJECTS, *EXPENSIVE)]
     assert sorted(names) == sorted(name for name, e in ESTIMATORS.items() if e.random and e.consistent)
     assert EXACT.name not in names

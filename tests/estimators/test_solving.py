@@ -15,17 +15,17 @@ import scipy.linalg.lapack  # noqa: F401  (brings a library of its own)
 from threadpoolctl import threadpool_info
 
 import hlx
-from hlx.attribution.estimate import Request, spend
+from hlx.attribution.estimate import EstimatorSpec, run_estimator
 from hlx.errors import InputError
 from hlx.estimators import ESTIMATORS, Plan, get_estimator, make_plan
-from hlx.estimators.gp.odd_gp import MOST_BUDGET
+from hlx.estimators.gp.odd_gp import MAX_BUDGET
 from hlx.estimators.gp.posterior import OddKernel, posterior, posterior_bytes
 from hlx.estimators.gp.spread_pairs import spread_pairs
 from hlx.estimators.gp.triples import triples_of
 from hlx.estimators.threads import one_blas_thread, solve_game_by_game
 from hlx.games.regions import Grid
 
-COSTLY = [name for name, estimator in ESTIMATORS.items() if estimator.costly]
+EXPENSIVE = [name for name, estimator in ESTIMATORS.items() if estimator.expensive]
 
 TWICE = """
 import os
@@ -35,7 +35,7 @@ from hlx.games.regions import Grid
 
 for name, estimator in ESTIMATORS.items():
     for grid in (Grid(4, 4), Grid(7, 7)):
-        if grid.n_players > 24 and not estimator.costly or os.fork():
+        if grid.n_players > 24 and not estimator.expensive or os.fork():
             continue
         budget = 120 if estimator.needs_budget else None
         plan = make_plan(estimator, grid.n_players, budget, 0, grid)
@@ -63,7 +63,7 @@ def test_the_first_solve_of_a_process_gives_the_bits_of_the_second() -> None:
     free = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     done = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True, check=True, env=free)
     lines = done.stdout.splitlines()
-    assert len(lines) == len(ESTIMATORS) + len(COSTLY)
+    assert len(lines) == len(ESTIMATORS) + len(EXPENSIVE)
     assert [line for line in lines if not line.endswith(" 1")] == []
 
 
@@ -91,7 +91,7 @@ def test_linear_algebra_has_one_thread_until_the_last_leaves() -> None:
     assert threads() == before
 
 
-@pytest.mark.parametrize("name", COSTLY)
+@pytest.mark.parametrize("name", EXPENSIVE)
 def test_costly_games_have_the_same_bits_alone_and_in_company(name: str) -> None:
     plan = make_plan(get_estimator(name), 6, 30, 0, Grid(2, 3))
     games = np.stack([values_of(plan, seed) for seed in range(2)])
@@ -151,7 +151,7 @@ def test_an_indefinite_covariance_is_no_answer() -> None:
         posterior(kernel, np.full(len(theta), np.nan), kernel.rows(shown), y)
 
 
-@pytest.mark.parametrize("name", COSTLY)
+@pytest.mark.parametrize("name", EXPENSIVE)
 def test_the_largest_budget_is_named_before_anything_is_evaluated(name: str) -> None:
     def game(rows: np.ndarray) -> np.ndarray:
         raise AssertionError("evaluated")
@@ -160,18 +160,18 @@ def test_the_largest_budget_is_named_before_anything_is_evaluated(name: str) -> 
         hlx.estimate(game, 49, name, 20_000)
     with pytest.raises(InputError, match="16,384"):
         hlx.estimate(game, 49, name, 20_000, tolerance=0.1)
-    endless = list(Request(get_estimator(name), tolerance=0.1).rounds(49))
-    assert endless[-1] == MOST_BUDGET and sorted(set(endless)) == endless
-    few = list(Request(get_estimator(name), tolerance=0.1).rounds(16))
-    assert few[-1] == 1 << 16 and max(few[:-1]) < MOST_BUDGET  # all coalitions are exact, with no matrix
+    endless = list(EstimatorSpec(get_estimator(name), tolerance=0.1).rounds(49))
+    assert endless[-1] == MAX_BUDGET and sorted(set(endless)) == endless
+    few = list(EstimatorSpec(get_estimator(name), tolerance=0.1).rounds(16))
+    assert few[-1] == 1 << 16 and max(few[:-1]) < MAX_BUDGET  # all coalitions are exact, with no matrix
 
 
-@pytest.mark.parametrize("name", COSTLY)
+@pytest.mark.parametrize("name", EXPENSIVE)
 def test_rounds_start_from_what_the_last_one_learned(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     steps = [0]
     loss = OddKernel.loss
 
-    def counted(*arguments: object) -> object:
+    def plural(*arguments: object) -> object:
         steps[0] += 1
         return loss(*arguments)  # type: ignore[arg-type]
 
@@ -194,15 +194,17 @@ def test_rounds_of_many_games_are_those_of_each() -> None:
     n = 6
     games = [lambda rows, w=w: np.tanh(rows @ w) for w in np.random.default_rng(3).normal(size=(1, n))]
     games.append(lambda rows: rows @ np.arange(n) * 1.0)
-    request = Request(get_estimator("odd-gp"), 60, tolerance=0.02)
-    together = spend(request, lambda rows: np.stack([game(rows) for game in games], axis=1), n, Grid(2, 3))
+    spec = EstimatorSpec(get_estimator("odd-gp"), 60, tolerance=0.02)
+    together = run_estimator(
+        spec, lambda rows: np.stack([game(rows) for game in games], axis=1), n, Grid(2, 3)
+    )
     for game, found in zip(games, together, strict=True):
-        [alone] = spend(request, game, n, Grid(2, 3))
+        [alone] = run_estimator(spec, game, n, Grid(2, 3))
         assert alone.n_evaluations == found.n_evaluations
         assert alone.estimate.values.tobytes() == found.estimate.values.tobytes()
     assert len({found.n_evaluations for found in together}) > 1
 
 
 def test_budgets_of_rounds_grow() -> None:
-    rounds = list(Request(get_estimator("leverage"), 394, tolerance=0.1).rounds(16))
+    rounds = list(EstimatorSpec(get_estimator("leverage"), 394, tolerance=0.1).rounds(16))
     assert rounds[-1] == 394 and all(a < b for a, b in pairwise(rounds))

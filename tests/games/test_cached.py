@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import hlx
 from hlx.errors import InputError, NonFiniteScoreError
-from hlx.games.cached import Evaluations, RememberingGame, as_game
+from hlx.games.cached import CachedGame, Evaluations, as_game
 from hlx.games.coalitions import all_rows
 
 
@@ -63,7 +63,7 @@ def test_a_call_that_fails_leaves_nothing_behind() -> None:
 def test_wide_rows(n: int) -> None:
     rows = np.random.default_rng(0).random((50, n)) < 0.5
     asked = []
-    game = RememberingGame(lambda some: (asked.append(len(some)), some.mean(axis=1))[1], n_players=n)
+    game = CachedGame(lambda some: (asked.append(len(some)), some.mean(axis=1))[1], n_players=n)
     for _ in range(2):
         np.testing.assert_array_equal(game(np.concatenate([rows, rows])), np.tile(rows.mean(axis=1), 2))
     assert asked == [50] and game.n_evaluations == 50
@@ -73,7 +73,7 @@ def test_wide_rows(n: int) -> None:
 
 def test_estimators_share_what_one_of_them_paid_for() -> None:
     counted = Counted(8)
-    game = RememberingGame(counted, n_players=8, name="dog")
+    game = CachedGame(counted, n_players=8, name="dog")
     first = hlx.estimate(game, estimator="leverage", budget=60)
     assert game.n_evaluations == len(counted.asked) == first.n_evaluations <= 60
     hlx.estimate(game, estimator="leverage", budget=60)
@@ -93,13 +93,13 @@ def test_answers_are_checked() -> None:
         as_game(lambda rows: rows.sum(axis=1), 0)
     with pytest.raises(InputError, match="n_players is 3, the game has 4"):
         as_game(hlx.TabulatedGame(np.zeros(16)), 3)
-    game = RememberingGame(lambda rows: np.where(rows.all(axis=1), np.nan, 0.0), 3, "cat")
+    game = CachedGame(lambda rows: np.where(rows.all(axis=1), np.nan, 0.0), 3, "cat")
     with pytest.raises(
         NonFiniteScoreError, match=r"cat: the value of a coalition is nan .all 3 players shown"
     ):
         game(all_rows(3))
     assert game.n_evaluations == 0
     with pytest.raises(InputError, match=r"expected .2,. real numbers for 2 coalitions"):
-        RememberingGame(lambda rows: rows, 3)(all_rows(3)[:2])
+        CachedGame(lambda rows: rows, 3)(all_rows(3)[:2])
     with pytest.raises(InputError, match="expected rows"):
         game(np.zeros((2, 4), bool))

@@ -88,9 +88,9 @@ def test_batches_of_rows_need_not_divide(model: DualEncoder, table: np.ndarray) 
 
 def test_vectors_are_kept_on_request(model: DualEncoder, table: np.ndarray) -> None:
     image = model.mask(STIMULUS.image, GRID, batch_size=24)
-    questions = model.questions([(CAPTION, FOIL), (CAPTION, None)])
-    heads, offsets = questions
-    kept, without = image.sweep(questions, keep_vectors=True), image.sweep(questions)
+    text_queries = model.text_queries([(CAPTION, FOIL), (CAPTION, None)])
+    heads, offsets = text_queries
+    kept, without = image.sweep(text_queries, keep_vectors=True), image.sweep(text_queries)
     assert without.vectors is None
     assert kept.vectors is not None and kept.vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(kept.vectors, axis=1), 1, atol=1e-5)

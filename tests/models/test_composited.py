@@ -103,7 +103,9 @@ def test_texts_are_read_once_and_images_once_for_all_pairs() -> None:
     assert sum(scorer.seen) == 16
     np.testing.assert_allclose(first.values, -swapped.values, atol=1e-6)
     rows = all_rows(4)
-    np.testing.assert_allclose(alone.table, slowly(rows, Grid(2, 2).labels(8), "9"), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(
+        alone.coalition_values, slowly(rows, Grid(2, 2).labels(8), "9"), rtol=0, atol=1e-5
+    )
 
 
 def test_a_result_says_what_made_it() -> None:

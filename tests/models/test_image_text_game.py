@@ -15,7 +15,7 @@ from hlx.errors import InputError
 from hlx.games.regions import Grid, LabelMap, Regions
 from hlx.games.stimuli import Stimulus
 from hlx.models.jax import token_tables as token_forms
-from hlx.models.jax.token_tables import AffineTokens, TokenTable, looks_of
+from hlx.models.jax.token_tables import AffineTokens, TokenTable, patch_variants
 from hlx.models.jax.transformer import BLOCK_ARRAYS, Block, BlockShape, attend_once, attention
 from hlx.models.jax.vision import VisionShape, patches_of
 from tests.conftest import MakeCheckpoint
@@ -57,7 +57,7 @@ CASES: dict[str, Case] = {
     "blobs, FLAVA without biases": ("flava", {"qkv_bias": False}, LabelMap(blobs((32, 32), 9, seed=1))),
     "one layer, FLAVA's towers alone": ("flava", {"layers": 1, "whole": False}, Grid(2, 3)),
 }
-# Pixels dealt out one by one: a patch then has 2^12 looks, too many for the table; or 2^40.
+# Pixels dealt out one by one: a patch then has 2^12 variants, too many for the table; or 2^40.
 FINE = {
     12: LabelMap(np.random.default_rng(3).permutation(1024).reshape(32, 32) % 12),
     40: LabelMap(np.random.default_rng(4).permutation(1024).reshape(32, 32) % 40),
@@ -205,7 +205,7 @@ def test_one_sweep_serves_many_pairs(make_checkpoint: MakeCheckpoint) -> None:
     """Each pair gets what it gets alone, whatever is beside it, and one without a foil its bias."""
     model = loaded(make_checkpoint("siglip", tokenizer="fast"))
     pairs = [(CAPTION, FOIL), (FOIL, CAPTION), (CAPTION, None)]
-    together = model.mask(IMAGE, Grid(2, 2)).sweep(model.questions(pairs)).values
+    together = model.mask(IMAGE, Grid(2, 2)).sweep(model.text_queries(pairs)).values
     alone = [model.game(Stimulus(IMAGE, *pair), Grid(2, 2)).table() for pair in pairs]
     np.testing.assert_allclose(together, np.stack(alone, axis=1), rtol=0, atol=5e-5)
     np.testing.assert_allclose(together[:, 0], -together[:, 1], rtol=0, atol=5e-5)
@@ -213,16 +213,16 @@ def test_one_sweep_serves_many_pairs(make_checkpoint: MakeCheckpoint) -> None:
 
 
 def test_looks_are_as_many_as_regions_allow() -> None:
-    """A patch that r regions reach has 2^r looks, no more."""
+    """A patch that r regions reach has 2^r variants, no more."""
     shape = _shape(side=32, patch=16)
     image = photograph(32, 32)
     for regions in (Grid(2, 2), Grid(3, 3), Grid(1, 5), LabelMap(blobs((32, 32), 6))):
         labels = regions.labels(32)
         cut = labels.reshape(2, 16, 2, 16).swapaxes(1, 2).reshape(4, -1)
-        looks = looks_of(image, np.zeros_like(image), labels, regions.n_players, shape)
-        assert looks is not None
-        assert len(looks.pixels) == sum(2 ** len(np.unique(patch)) for patch in cut)
-        assert (looks.place != 0).sum() == sum(len(np.unique(patch)) for patch in cut)
+        variants = patch_variants(image, np.zeros_like(image), labels, regions.n_players, shape)
+        assert variants is not None
+        assert len(variants.pixels) == sum(2 ** len(np.unique(patch)) for patch in cut)
+        assert (variants.place != 0).sum() == sum(len(np.unique(patch)) for patch in cut)
 
 
 def test_rows_of_another_kind_are_refused(clip_checkpoint: Path) -> None:

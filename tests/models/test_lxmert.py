@@ -154,7 +154,7 @@ def test_coalitions_of_cells_need_no_composites(make: MakeLxmert, dtype: str, wi
     labels = draw.integers(0, 5, (SIDE, SIDE)).astype(np.int32)
     rows = draw.random((6, 6)) < 0.5
     looks = scorer.canvas(shown, hidden, labels)(rows)
-    assert isinstance(looks, lxmert.Looks)
+    assert isinstance(looks, lxmert.ProjectedRegions)
     composites = scorer.squares(np.where(rows[:, labels][..., None], shown, hidden))
     found, expected = (scorer.pairs(scorer.see(seen), texts, *all_rows(6)) for seen in (looks, composites))
     assert np.ptp(expected, axis=0).min() > 1e-3

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hlx.models.loading.processors import PROCESSORS, LongTextWarning, Texts
+from hlx.models.loading.processors import PROCESSORS, LongTextWarning, Tokenizer
 
 TEXTS = (
     "a red circle on a grey ground",
@@ -132,7 +132,7 @@ def assert_parity(folder: Path, logits_within: float = 2e-3) -> None:
 def assert_same_tokens(folder: Path, texts: list[str], reference: Reference) -> None:
     """hlx's ids equal the tokenizer's, padded with its padding id, but for SigLIP's perhaps less far."""
     expected = reference.tokens(texts)["input_ids"].numpy()
-    ids = Texts(folder, expected.shape[1], to_limit=reference.family == "siglip").ids(texts)
+    ids = Tokenizer(folder, expected.shape[1], to_limit=reference.family == "siglip").ids(texts)
     length = ids.shape[1]
     np.testing.assert_array_equal(ids, expected[:, :length])
     assert (expected[:, length:] == reference.tokenizer.pad_token_id).all()

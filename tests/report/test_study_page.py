@@ -71,7 +71,7 @@ class Parsed(HTMLParser):
         return found
 
 
-def told(study: Study, images: bool = True) -> Study:
+def message_of(study: Study, images: bool = True) -> Study:
     """The study with texts, phenomena and, if wanted, images; two stimuli share one."""
     rng = np.random.default_rng(3)
     about = {
@@ -90,7 +90,7 @@ def analysed(study: Study, **options: Any) -> Analysis:
 
 @pytest.fixture(scope="module")
 def analysis() -> Analysis:
-    return analysed(told(study_of(2)))
+    return analysed(message_of(study_of(2)))
 
 
 @pytest.fixture(scope="module")
@@ -117,18 +117,18 @@ def constant(study: Study) -> Study:
 
 
 STUDIES: Mapping[str, Callable[[], Analysis]] = {
-    "one model": lambda: analysed(told(study_of(1))),
-    "four models": lambda: analysed(told(study_of(4))),
-    "nine models' worth of colours": lambda: analysed(told(_many())),
+    "one model": lambda: analysed(message_of(study_of(1))),
+    "four models": lambda: analysed(message_of(study_of(4))),
+    "nine models' worth of colours": lambda: analysed(message_of(_many())),
     "nothing but maps": lambda: analysed(study_of(2)),
-    "no scores": lambda: analysed(without_f(told(study_of(2)))),
-    "no images": lambda: analysed(told(study_of(2), images=False)),
-    "constant map": lambda: analysed(constant(told(study_of(2)))),
-    "signed": lambda: analysed(told(study_of(2)), magnitude="signed"),
-    "ties": lambda: analysed(told(study_of(2, ties=True))),
-    "a large grid": lambda: analysed(told(study_of(2, grid=Grid(7, 14)))),
-    "three stimuli": lambda: analysed(told(study_of(2, n=3))),
-    "simulated": lambda: analysed(simulated(told(study_of(2)))),
+    "no scores": lambda: analysed(without_f(message_of(study_of(2)))),
+    "no images": lambda: analysed(message_of(study_of(2), images=False)),
+    "constant map": lambda: analysed(constant(message_of(study_of(2)))),
+    "signed": lambda: analysed(message_of(study_of(2)), magnitude="signed"),
+    "ties": lambda: analysed(message_of(study_of(2, ties=True))),
+    "a large grid": lambda: analysed(message_of(study_of(2, grid=Grid(7, 14)))),
+    "three stimuli": lambda: analysed(message_of(study_of(2, n=3))),
+    "simulated": lambda: analysed(simulated(message_of(study_of(2)))),
 }
 
 
@@ -196,7 +196,7 @@ def numbers(value: Any) -> Iterator[float]:
 
 @pytest.mark.parametrize("models", [1, 2, 4])
 def test_shown_numbers_are_those_of_the_summary(models: int) -> None:
-    made = analysed(told(study_of(models)))
+    made = analysed(message_of(study_of(models)))
     # Without comparisons, whose baselines and ceilings the summary does not hold.
     shown = Parsed(make_page(made, {}).html).named("data")
     known = {0, *numbers(made.to_json())}

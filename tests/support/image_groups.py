@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hlx.attribution.estimate import Request
+from hlx.attribution.estimate import EstimatorSpec
 from hlx.estimators import get_estimator
 from hlx.games.regions import Grid
 from hlx.games.scenes import iterate_stimuli
@@ -49,26 +49,26 @@ def planned_model(name: str | Path = "clip-scenes", label: str = "clip", **optio
     return PlannedModel(label, str(name), "float32", found.engine, found.fingerprint, **options)  # type: ignore[arg-type]
 
 
-def request(name: str = "leverage", budget: int | None = 40, seed: int = 0) -> Request:
+def spec(name: str = "leverage", budget: int | None = 40, seed: int = 0) -> EstimatorSpec:
     """An estimator with its budget and seed."""
-    return Request(get_estimator(name), budget, seed)
+    return EstimatorSpec(get_estimator(name), budget, seed)
 
 
 def group_of(
     model: PlannedModel,
     image: PlannedImage,
     stimuli: Sequence[PlannedStimulus],
-    requests: Sequence[Request],
+    specs: Sequence[EstimatorSpec],
     grid: Grid | None = None,
     keep_tables: bool = False,
     background: str = "blur",
 ) -> ImageGroup:
-    """All stimuli of one image by all requests."""
+    """All stimuli of one image by all specs."""
     grid = Grid(3, 3) if grid is None else grid
     regions = PlannedRegions(str(grid), grid.n_players, grid)
     jobs = tuple(
         Job(job_id(job_identity(model, image, regions, background, one, asked, keep_tables)), one, asked)
         for one in stimuli
-        for asked in requests
+        for asked in specs
     )
     return ImageGroup(0, image, regions, background, keep_tables, jobs)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from hypothesis import strategies as st
 
-from hlx.attribution.estimate import Request
+from hlx.attribution.estimate import EstimatorSpec
 from hlx.estimators import EXACT
 from hlx.games.regions import Grid
 from hlx.sweep.plan.jobs import (
@@ -54,14 +54,14 @@ def small_plan(
     planned = tuple(
         PlannedModel(f"model {m}", f"name-{m}", "float32", "jax", _hash("model", m)) for m in range(models)
     )
-    request, regions = Request(EXACT), PlannedRegions("1x2", 2, grid=Grid(1, 2))
+    spec, regions = EstimatorSpec(EXACT), PlannedRegions("1x2", 2, grid=Grid(1, 2))
     groups = []
     for m, model in enumerate(planned):
         for i in range(images):
             image = PlannedImage(Path(f"{i}.png"), _hash("image", i))
             asked = [PlannedStimulus(f"s{i}-{c}", f"caption {c}", None) for c in range(captions)]
-            ids = [job_id(job_identity(model, image, regions, "blur", one, request, keep)) for one in asked]
-            jobs = tuple(Job(name, one, request) for name, one in zip(ids, asked, strict=True))
+            ids = [job_id(job_identity(model, image, regions, "blur", one, spec, keep)) for one in asked]
+            jobs = tuple(Job(name, one, spec) for name, one in zip(ids, asked, strict=True))
             groups.append(ImageGroup(m, image, regions, "blur", keep, jobs))
     return SmallPlan(SmallSweep(output), planned, tuple(groups))
 
@@ -79,7 +79,7 @@ def results_of(
                 group.regions,
                 group.background,
                 job.stimulus,
-                job.request,
+                job.spec,
                 group.keep_tables,
             )
             draw = np.random.default_rng(int(job.id[:8], 16))
@@ -88,7 +88,7 @@ def results_of(
                     job=job.id,
                     values=draw.normal(size=2),
                     standard_error=None,
-                    table=draw.random(table, np.float32),
+                    coalition_values=draw.random(table, np.float32),
                     record={"identity": identity, "versions": {"device": device}},
                     spent={"seconds": float(np.random.default_rng().random()), "host": host},
                 )
@@ -112,10 +112,10 @@ def _result(draw: st.DrawFn, seed: int) -> JobResult:
         job=job_id(identity),
         values=values,
         standard_error=random.random(n) if draw(st.booleans()) else None,
-        table=random.random(1 << n, np.float32) if draw(st.booleans()) else None,
+        coalition_values=random.random(1 << n, np.float32) if draw(st.booleans()) else None,
         record={
             "identity": identity,
-            "v_all": draw(st.floats(allow_nan=False)),
+            "grand_coalition_value": draw(st.floats(allow_nan=False)),
             "degrees_of_freedom": draw(st.none() | st.floats(1, 100)),
             "versions": {"device": draw(TEXTS)},
         },

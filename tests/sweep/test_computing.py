@@ -20,7 +20,7 @@ from hlx.sweep.results.job_results import JobResult, content_hash_of
 from hlx.sweep.run import computing, preparing
 from hlx.sweep.run.computing import compute
 from hlx.sweep.run.preparing import Preparer, load_planned
-from tests.support.image_groups import group_of, planned_image, planned_model, request, scene_images
+from tests.support.image_groups import group_of, planned_image, planned_model, scene_images, spec
 
 CAPTIONS = [
     PlannedStimulus("a", "there is a red circle", "there is a blue square", "existence"),
@@ -28,10 +28,10 @@ CAPTIONS = [
     PlannedStimulus("c", "there are two circles", "there are three circles"),
 ]
 REQUESTS = [
-    request("exact", None),
-    request("leverage", 60),
-    request("partition", 60),
-    request("leverage", 60, 1),
+    spec("exact", None),
+    spec("leverage", 60),
+    spec("partition", 60),
+    spec("leverage", 60, 1),
 ]
 FAILING = """
 import numpy as np
@@ -74,7 +74,7 @@ def test_the_numbers_are_those_of_explain(model: PlannedModel, loaded: Loaded, i
     from hlx.games.stimuli import Stimulus
 
     for job in group.jobs:
-        one, asked = job.stimulus, job.request
+        one, asked = job.stimulus, job.spec
         alone = explain(
             loaded,
             Stimulus(images[0], one.caption, one.foil),
@@ -85,17 +85,17 @@ def test_the_numbers_are_those_of_explain(model: PlannedModel, loaded: Loaded, i
         )
         found = results[job.id]
         np.testing.assert_allclose(found.values, alone.values, atol=2e-4)
-        assert found.record["v_all"] == pytest.approx(alone.v_all, abs=1e-4)
-        assert found.record["v_none"] == pytest.approx(alone.v_none, abs=1e-4)
+        assert found.record["grand_coalition_value"] == pytest.approx(alone.grand_coalition_value, abs=1e-4)
+        assert found.record["baseline_value"] == pytest.approx(alone.baseline_value, abs=1e-4)
         assert found.record["n_evaluations"] == alone.n_evaluations
         assert found.record["image_hash"] == content_hash(read_image(images[0]))
         assert found.record["identity"]["caption"] == one.caption
         [caption] = loaded.scores([images[0]], [one.caption])[0]
         assert found.record["score_caption"] == pytest.approx(float(caption), abs=2e-3)
         assert (found.standard_error is None) == (alone.standard_error is None)
-        assert (found.table is None) == (asked.estimator.name != "exact")
-        if found.table is not None:
-            np.testing.assert_allclose(found.table, alone.table, atol=1e-4)
+        assert (found.coalition_values is None) == (asked.estimator.name != "exact")
+        if found.coalition_values is not None:
+            np.testing.assert_allclose(found.coalition_values, alone.coalition_values, atol=1e-4)
         assert set(found.spent) == {"seconds", "host", "finished"} and found.spent["seconds"] > 0
 
 
@@ -113,7 +113,7 @@ def test_the_same_bits_after_other_groups_and_by_another_process_of_work(
 def test_seconds_and_hosts_are_no_content_and_all_else_is(
     model: PlannedModel, loaded: Loaded, images: list[Path]
 ) -> None:
-    group = group_of(model, planned_image(images[0]), CAPTIONS[:1], [request("leverage", 60)])
+    group = group_of(model, planned_image(images[0]), CAPTIONS[:1], [spec("leverage", 60)])
     [result] = computed(loaded, model, group)
     assert replace(result, spent={"seconds": 9.0}).content() == result.content()
     assert result.standard_error is not None
@@ -122,14 +122,14 @@ def test_seconds_and_hosts_are_no_content_and_all_else_is(
         replace(result, standard_error=None),
         replace(result, job="0" * 64),
         replace(result, record={**result.record, "batch_size": 1}),
-        replace(result, table=np.zeros(2, np.float32)),
+        replace(result, coalition_values=np.zeros(2, np.float32)),
     ):
         assert other.content() != result.content()
 
 
 def test_stimuli_alike_share_a_result(model: PlannedModel, loaded: Loaded, images: list[Path]) -> None:
     twice = [CAPTIONS[0], replace(CAPTIONS[0], id="another", phenomenon=None)]
-    group = group_of(model, planned_image(images[0]), twice, [request()])
+    group = group_of(model, planned_image(images[0]), twice, [spec()])
     assert len(group.jobs) == 2 and len({job.id for job in group.jobs}) == 1
     assert len(computed(loaded, model, group)) == 1
 
@@ -152,9 +152,7 @@ def test_only_what_cannot_be_computed_fails(tmp_path: Path, images: list[Path]) 
 def test_an_error_of_any_kind_fails_only_what_it_concerns(
     model: PlannedModel, loaded: Loaded, images: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    group = group_of(
-        model, planned_image(images[0]), CAPTIONS, [request("leverage", 20), request("kernel", 20)]
-    )
+    group = group_of(model, planned_image(images[0]), CAPTIONS, [spec("leverage", 20), spec("kernel", 20)])
     prepared = Preparer().prepare(loaded, model, group)
     raised: Exception = np.linalg.LinAlgError("singular")
     planned = computing._planned
@@ -166,7 +164,7 @@ def test_an_error_of_any_kind_fails_only_what_it_concerns(
 
     monkeypatch.setattr(computing, "_planned", failing)
     results, failures = compute(loaded, model, group, prepared)
-    good = {job.id for job in group.jobs if job.request.estimator.name == "leverage"}
+    good = {job.id for job in group.jobs if job.spec.estimator.name == "leverage"}
     assert {result.job for result in results} == good
     assert {failure.reason for failure in failures} == {"LinAlgError: singular"}
     # Smaller parts would not help against these.
@@ -180,7 +178,7 @@ def test_images_and_weights_that_changed_since_the_plan(
 ) -> None:
     path = tmp_path / "image.png"
     path.write_bytes(images[0].read_bytes())
-    group = group_of(model, planned_image(path), CAPTIONS[:1], [request()])
+    group = group_of(model, planned_image(path), CAPTIONS[:1], [spec()])
     computed(loaded, model, group)
     path.write_bytes(images[1].read_bytes())
     with pytest.raises(InputError, match="has changed since the sweep was planned"):
@@ -201,7 +199,7 @@ def test_plans_keep_no_label_maps(
         regions = PlannedRegions(
             "map", labels.n_players, labels=tmp_path / f"{number}.npy", sha256=labels.sha256
         )
-        asked = [request("permutation", 60), request("partition", 60)]
+        asked = [spec("permutation", 60), spec("partition", 60)]
         computed(
             loaded, model, replace(group_of(model, planned_image(image), CAPTIONS, asked), regions=regions)
         )
@@ -214,7 +212,7 @@ def test_the_pixels_are_of_the_bytes_that_were_checked(
 ) -> None:
     path = tmp_path / "one.png"
     path.write_bytes(images[0].read_bytes())
-    group = group_of(model, planned_image(path), CAPTIONS, [request("leverage", 20)])
+    group = group_of(model, planned_image(path), CAPTIONS, [spec("leverage", 20)])
     decode = preparing.read_image_bytes
 
     def replaced(content: bytes, name: Path) -> np.ndarray:
@@ -234,7 +232,7 @@ def test_label_maps_are_read_when_needed_and_must_be_the_planned_ones(
     path = tmp_path / "labels.npy"
     np.save(path, labels)
     own = LabelMap(labels)
-    group = group_of(model, planned_image(images[0]), CAPTIONS[:1], [request("exact", None)])
+    group = group_of(model, planned_image(images[0]), CAPTIONS[:1], [spec("exact", None)])
     group = replace(group, regions=PlannedRegions("rows", 4, None, path, own.sha256))
     [result] = computed(loaded, model, group)
     assert result.values.shape == (4,)

@@ -59,7 +59,7 @@ def score(images, texts):
 """
 IMAGES = 4
 JOBS = IMAGES * 2 * 2 * 2
-"""Of two models, on two grids, by two requests."""
+"""Of two models, on two grids, by two specs."""
 
 
 @pytest.fixture(scope="module")

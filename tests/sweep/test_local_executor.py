@@ -21,7 +21,7 @@ from hlx.sweep.run.computing import compute
 from hlx.sweep.run.executor import Done
 from hlx.sweep.run.local_executor import LocalExecutor
 from hlx.sweep.run.preparing import Preparer, devices_of
-from tests.support.image_groups import group_of, planned_image, planned_model, request, scene_images
+from tests.support.image_groups import group_of, planned_image, planned_model, scene_images, spec
 from tests.support.job_results import SmallPlan, SmallSweep
 from tests.support.waiting import PATIENCE
 
@@ -65,7 +65,7 @@ def plan_of(
     models: Sequence[PlannedModel], images: Sequence[Path], grids: Sequence[Grid] = GRIDS
 ) -> SmallPlan:
     groups = [
-        replace(group_of(model, planned_image(image), ASKED, [request("exact", None)], grid), model=number)
+        replace(group_of(model, planned_image(image), ASKED, [spec("exact", None)], grid), model=number)
         for number, model in enumerate(models)
         for image in images
         for grid in grids

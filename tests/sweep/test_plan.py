@@ -65,20 +65,20 @@ def test_order_is_that_of_the_file(tmp_path: Path, known_models: dict[str, int])
             group.regions.label,
             group.background,
             job.stimulus.id,
-            job.request.estimator.name,
-            job.request.budget,
-            job.request.seed,
+            job.spec.estimator.name,
+            job.spec.budget,
+            job.spec.seed,
         )
         for model, group, job in plan.rows()
     ]
     expected = [
-        (model, image, regions, background, stimulus, *request)
+        (model, image, regions, background, stimulus, *spec)
         for model in ("siglip-scenes", "clip-scenes")
         for image, stimuli in (("a.png", "13"), ("b.png", "2"))
         for regions, n in (("3x3", 9), ("2x2", 4))
         for background in ("mean", "blur")
         for stimulus in stimuli
-        for request in [
+        for spec in [
             *(("permutation", budget, seed) for budget in (4 * n, 30) for seed in (1, 0)),
             ("exact", None, 0),
         ]
@@ -159,16 +159,16 @@ CHANGES: dict[str, Callable[[Plan], tuple[object, ...]]] = {
     "background": lambda p: _with(p, 3, "black"),
     "caption": lambda p: _with(p, 4, replace(p.stimuli[0], caption="other")),
     "foil": lambda p: _with(p, 4, replace(p.stimuli[0], foil=None)),
-    "estimator": lambda p: _with(p, 5, replace(p.groups[0].jobs[1].request, budget=40, seed=0)),
-    "budget": lambda p: _with(p, 5, replace(p.groups[0].jobs[0].request, budget=13)),
-    "seed": lambda p: _with(p, 5, replace(p.groups[0].jobs[0].request, seed=1)),
-    "tolerance": lambda p: _with(p, 5, replace(p.groups[0].jobs[0].request, tolerance=0.5)),
+    "estimator": lambda p: _with(p, 5, replace(p.groups[0].jobs[1].spec, budget=40, seed=0)),
+    "budget": lambda p: _with(p, 5, replace(p.groups[0].jobs[0].spec, budget=13)),
+    "seed": lambda p: _with(p, 5, replace(p.groups[0].jobs[0].spec, seed=1)),
+    "tolerance": lambda p: _with(p, 5, replace(p.groups[0].jobs[0].spec, tolerance=0.5)),
 }
 
 
 def _rest(plan: Plan) -> tuple[object, ...]:
     group = plan.groups[0]
-    return group.image, group.regions, group.background, group.jobs[0].stimulus, group.jobs[0].request, True
+    return group.image, group.regions, group.background, group.jobs[0].stimulus, group.jobs[0].spec, True
 
 
 def _with(plan: Plan, place: int, value: object) -> tuple[object, ...]:
@@ -211,7 +211,7 @@ def test_stimuli_of_the_same_content_share_a_job(tmp_path: Path, known_models: d
 def test_the_same_request_is_made_once(tmp_path: Path, known_models: dict[str, int]) -> None:
     estimators = ["exact", {"name": "permutation", "budgets": [12, "3n"]}, "exact"]
     plan = plan_of(tmp_path, rows=ROWS[:1], estimators=estimators)
-    assert [(u.request.estimator.name, u.request.budget) for _, _, u in plan.rows()] == [
+    assert [(u.spec.estimator.name, u.spec.budget) for _, _, u in plan.rows()] == [
         *(("exact", None), ("permutation", 12)),
     ]
 

@@ -25,7 +25,7 @@ from hlx.sweep.run.preparing import Preparer, load_planned
 from hlx.sweep.run.ray_cluster import connect
 from hlx.sweep.run.ray_executor import RayExecutor
 from hlx.sweep.run.ray_slots import Slot, slots
-from tests.support.image_groups import group_of, planned_image, planned_model, request, scene_images
+from tests.support.image_groups import group_of, planned_image, planned_model, scene_images, spec
 from tests.support.waiting import PATIENCE
 
 ray = pytest.importorskip("ray")
@@ -97,8 +97,8 @@ def notes(models: list[PlannedModel]) -> Path:
 
 
 def asked_of(models: list[PlannedModel], image: Path, text: str, model: int = 0) -> ImageGroup:
-    stimuli, requests = [PlannedStimulus("x", text, None)], [request("exact", None)]
-    return replace(group_of(models[model], planned_image(image), stimuli, requests, Grid(1, 2)), model=model)
+    stimuli, specs = [PlannedStimulus("x", text, None)], [spec("exact", None)]
+    return replace(group_of(models[model], planned_image(image), stimuli, specs, Grid(1, 2)), model=model)
 
 
 def run(executor: RayExecutor, groups: Sequence[ImageGroup]) -> dict[str, Done]:
@@ -131,9 +131,9 @@ def contents(done: dict[str, Done]) -> dict[str, bytes]:
 
 def test_results_are_those_of_this_process_bit_for_bit(images: list[Path], tmp_path: Path) -> None:
     model = planned_model()
-    requests = [request("exact", None), request("leverage", 60)]
+    specs = [spec("exact", None), spec("leverage", 60)]
     groups = [
-        group_of(model, planned_image(image), CAPTIONS, requests, grid, keep_tables=True)
+        group_of(model, planned_image(image), CAPTIONS, specs, grid, keep_tables=True)
         for image in images
         for grid in (Grid(2, 3),)
     ]

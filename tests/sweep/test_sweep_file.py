@@ -41,7 +41,9 @@ def test_defaults_are_those_of_explain(tmp_path: Path) -> None:
     [model], [regions], [estimator] = sweep.models, sweep.regions, sweep.estimators
     assert (model.name, model.label, model.dtype, model.engine) == ("clip-scenes",) * 2 + ("float32", None)
     assert (regions.label, regions.grid) == ("4x4", Grid(4, 4))
-    assert [(r.estimator.name, r.budget, r.seed) for r in estimator.requests(16)] == [("exact", None, 0)]
+    assert [(r.estimator.name, r.budget, r.seed) for r in estimator.estimator_specs(16)] == [
+        ("exact", None, 0)
+    ]
     assert not sweep.keep_tables and not sweep.validated and sweep.compilation_cache is None
 
 
@@ -91,7 +93,7 @@ def test_everything_that_can_be_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert sweep.regions[5].labels_of(Path("/x/dog.jpg")) == tmp_path / "one.npy"
     odd = sweep.estimators[1]
     assert odd.budgets == (Budget(64), Budget(8, per_region=True))
-    assert [(r.budget, r.seed, r.tolerance) for r in odd.requests(9)] == [
+    assert [(r.budget, r.seed, r.tolerance) for r in odd.estimator_specs(9)] == [
         *((64, 2, 0.1), (64, 1, 0.1), (72, 2, 0.1), (72, 1, 0.1)),
     ]
     assert odd.takes(16) and not odd.takes(17)

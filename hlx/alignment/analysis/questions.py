@@ -53,7 +53,7 @@ from hlx.alignment.maps import magnitude as magnitude_of
 from hlx.attribution.score import NO_PHENOMENON
 from hlx.errors import InputError
 from hlx.io.checks import whole_number
-from hlx.io.messages import counted, examples, stimuli_counted
+from hlx.io.messages import examples, plural, plural_stimuli
 
 POWER = 0.8
 """At which the smallest effects that can be found are given."""
@@ -158,7 +158,7 @@ def _matrix(study: Study, model: StudyModel, magnitude: str) -> Float64[np.ndarr
     defined = int(np.count_nonzero(~np.isnan(np.diag(matrix))))
     if defined < FEWEST_STIMULI:
         raise InputError(
-            f"{model.maps.source or model.name}: RC is defined for {stimuli_counted(defined)} of "
+            f"{model.maps.source or model.name}: RC is defined for {plural_stimuli(defined)} of "
             f"{len(matrix):,}, the others' maps or human maps are constant; at least {FEWEST_STIMULI} are "
             "needed"
         )
@@ -307,12 +307,12 @@ def _limits(study: Study, shuffles: int, alpha_corrected: float) -> Iterator[str
     if 1 / (shuffles + 1) >= alpha_corrected:
         needed = math.floor(1 / alpha_corrected + 1e-9)
         yield (
-            f"a permutation test of {counted(shuffles, 'shuffle')} cannot fall below the corrected alpha of "
+            f"a permutation test of {plural(shuffles, 'shuffle')} cannot fall below the corrected alpha of "
             f"{alpha_corrected:.2g}: at least {needed:,} are needed"
         )
     if len(study.stimuli) < FEW_STIMULI:
         yield (
-            f"{stimuli_counted(len(study.stimuli))} are few: intervals are wide, and what is not significant "
+            f"{plural_stimuli(len(study.stimuli))} are few: intervals are wide, and what is not significant "
             "is left open"
         )
 
@@ -324,7 +324,7 @@ def _undefined(
 
     def named(which: Bool[np.ndarray, " n"]) -> str:
         names = [name for name, so in zip(study.stimuli, which.tolist(), strict=True) if so]
-        return f"RC is undefined for {stimuli_counted(len(names))} ({examples(names)})" if names else ""
+        return f"RC is undefined for {plural_stimuli(len(names))} ({examples(names)})" if names else ""
 
     # At least 3 maps of each kind vary, so only a constant one has no correlation with any.
     if said := named(np.isnan(next(iter(matrices.values()))).all(axis=0)):
@@ -337,7 +337,7 @@ def _undefined(
             yield f"{name}: EMD is undefined, it compares maps without negative values"
         elif own.emd_n != own.rc.n:
             yield (
-                f"{name}: mean EMD is of {stimuli_counted(own.emd_n)}, mean RC of {own.rc.n:,}; constant "
+                f"{name}: mean EMD is of {plural_stimuli(own.emd_n)}, mean RC of {own.rc.n:,}; constant "
                 "maps have an EMD unless they are zero"
             )
         if own.scores.deviation == 0:

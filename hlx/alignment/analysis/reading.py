@@ -15,7 +15,7 @@ from hlx.alignment.model_maps import ModelMaps, read_model_maps
 from hlx.errors import InputError
 from hlx.games.stimuli import Stimulus, beside, read_stimuli
 from hlx.humans import HumanMaps, read_human_maps
-from hlx.io.messages import counted, examples, stimuli_counted
+from hlx.io.messages import examples, plural, plural_stimuli
 
 
 def read_study(folder: str | Path, *, images: str | Path | None = None, pictures: bool = True) -> Study:
@@ -94,12 +94,12 @@ def _common(folder: Path, humans: HumanMaps, maps: Sequence[ModelMaps], notes: l
         f"{len(names):,} without {what} ({examples(names)})" for what, names in lacking.items() if names
     )
     if len(common) < FEWEST_STIMULI:
-        found = f"{folder}: {stimuli_counted(len(common))} with a human map and a map of every model"
+        found = f"{folder}: {plural_stimuli(len(common))} with a human map and a map of every model"
         why = f" of {len(everything):,}: {causes}" if causes else ""
         raise InputError(f"{found}{why}; at least {FEWEST_STIMULI} are needed")
     if causes:
         notes.append(
-            f"{len(common):,} of {stimuli_counted(len(everything))} analysed, those with a human map and a "
+            f"{len(common):,} of {plural_stimuli(len(everything))} analysed, those with a human map and a "
             f"map of every model; left out: {causes}"
         )
     return common
@@ -127,7 +127,7 @@ def _about(
     unlisted = [name for name in humans.maps if name not in listed]
     if unlisted:
         notes.append(
-            f"{files.stimuli.name} does not list {stimuli_counted(len(unlisted))} with a human map: "
+            f"{files.stimuli.name} does not list {plural_stimuli(len(unlisted))} with a human map: "
             f"{examples(unlisted)}"
         )
     near = {name: beside(one.image_name, files.stimuli.parent) for name, one in listed.items()}
@@ -148,7 +148,7 @@ def _f(model: ModelMaps, files: StudyFiles, stimuli: Sequence[str], notes: list[
         )
     elif unknown:
         notes.append(
-            f"{model.name}: f of {stimuli_counted(len(unknown))} is not known ({examples(unknown)}); these "
+            f"{model.name}: f of {plural_stimuli(len(unknown))} is not known ({examples(unknown)}); these "
             "are left out where RC is compared with it"
         )
     return f
@@ -190,7 +190,7 @@ def _own_scores(
     """Notes on models without a benchmark: of how many stimuli the scores in its place are."""
     models: dict[str, list[str]] = {}
     for name in names:
-        whose = f"all {counted(len(f[name]), 'scored stimulus', 'scored stimuli')}"
+        whose = f"all {plural(len(f[name]), 'scored stimulus', 'scored stimuli')}"
         lacking = len(f[name].keys() - set(stimuli))
         also = f", also the {lacking:,} that lack a human map or a model's" if lacking else ""
         models.setdefault(whose + also, []).append(name)

@@ -11,7 +11,7 @@ from hlx.alignment.analysis.study import Benchmark
 from hlx.attribution.score import NO_PHENOMENON
 from hlx.errors import InputError
 from hlx.io.csv_jsonl import Record, read_records
-from hlx.io.messages import counted
+from hlx.io.messages import plural
 
 SCORES = ("score_caption", "score_foil")
 
@@ -69,7 +69,7 @@ def read_benchmarks(
             scores = np.array([f for f, _ in rows], dtype=np.float64)
             benchmarks[model] = Benchmark(scores, tuple(phenomenon for _, phenomenon in rows)), path
         if unscored:
-            notes.append(f"{path.name}: {counted(unscored, 'item')} without scores left out")
+            notes.append(f"{path.name}: {plural(unscored, 'item')} without scores left out")
     return benchmarks, notes
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from hlx.errors import InputError
 from hlx.games.stimuli import Stimulus, find_images
 from hlx.io.images import read_image
-from hlx.io.messages import counted, examples, stimuli_counted
+from hlx.io.messages import examples, plural, plural_stimuli
 
 LONG_SIDE = 256
 """Of a thumbnail, in pixels."""
@@ -59,10 +59,10 @@ def stimulus_images(
     if folder is not None and not named:
         notes.append(f"{folder} holds no image of any stimulus, such as {examples(list(names.values()))}")
     if broken:
-        notes.append(f"{counted(len(broken), 'image')} cannot be read: {examples(broken)}")
+        notes.append(f"{plural(len(broken), 'image')} cannot be read: {examples(broken)}")
     missing = [stimulus for stimulus in stimuli if stimulus not in found]
     if missing and (found or folder is not None):
-        notes.append(f"{stimuli_counted(len(missing))} without an image: {examples(missing)}")
+        notes.append(f"{plural_stimuli(len(missing))} without an image: {examples(missing)}")
     return found, notes
 
 

@@ -23,7 +23,7 @@ from hlx.alignment.analysis.formats import (
     wrapped,
 )
 from hlx.alignment.inference import Correlation, Equivalence, Unavailable
-from hlx.io.messages import counted, stimuli_counted
+from hlx.io.messages import plural, plural_stimuli
 
 KINDS = {"absolute": "|phi|", "positive": "the positive part of phi", "signed": "phi"}
 SIGNIFICANT = "*"
@@ -73,8 +73,8 @@ def _of_models(analysis: Analysis, title: str, columns: Columns) -> str:
 def _head(analysis: Analysis) -> str:
     study, names = analysis.study, ", ".join(analysis.models)
     what = wrapped(
-        f"{study.name}: {stimuli_counted(len(study.stimuli))} on a {study.grid} grid, "
-        f"{counted(len(analysis.models), 'model')}: {names}; {KINDS[analysis.magnitude]} against human maps",
+        f"{study.name}: {plural_stimuli(len(study.stimuli))} on a {study.grid} grid, "
+        f"{plural(len(analysis.models), 'model')}: {names}; {KINDS[analysis.magnitude]} against human maps",
         "  ",
     )
     if study.humans.simulated:
@@ -152,7 +152,7 @@ def _corrections(analysis: Analysis) -> str:
 
     tests, below = len(analysis.corrections), bounded(analysis.alpha, 2)
     title = (
-        f"{counted(tests, 'test')}, Bonferroni's alpha {below} / {tests} = "
+        f"{plural(tests, 'test')}, Bonferroni's alpha {below} / {tests} = "
         f"{bounded(analysis.alpha_corrected)}; corrected p-values, {SIGNIFICANT} below {below}"
     )
     head = ["test", "p", "Bonferroni", "Holm", "Benjamini-Hochberg"]

@@ -16,7 +16,7 @@ from hlx.alignment.model_maps import ModelMaps
 from hlx.errors import InputError
 from hlx.humans import HumanMaps
 from hlx.io.checks import whole_number
-from hlx.io.messages import examples, stimuli_counted
+from hlx.io.messages import examples, plural_stimuli
 
 MOST_PAIRS, FEWEST_OFFSETS = 10_000, 9
 """Of up to 100 stimuli all mismatched pairs are compared, of more so many, but so many for each stimulus."""
@@ -216,9 +216,9 @@ def _common(maps: ModelMaps, humans: HumanMaps) -> tuple[tuple[str, ...], list[s
     if alone:
         few = sum(name in humans.dropped for name in alone)
         why = f", {few} for too few valid responses" if few else ""
-        notes.append(f"{stimuli_counted(len(alone))} without a human map{why}: {examples(alone)}")
+        notes.append(f"{plural_stimuli(len(alone))} without a human map{why}: {examples(alone)}")
     if unmapped:
-        unshared = stimuli_counted(len(unmapped))
+        unshared = plural_stimuli(len(unmapped))
         notes.append(f"{unshared} with a human map but without one of the model: {examples(unmapped)}")
     return common, notes
 
@@ -238,5 +238,5 @@ def _undefined(
     for which, what, therefore in found:
         names = [stimulus for stimulus, so in zip(stimuli, which.tolist(), strict=True) if so]
         if names:
-            notes.append(f"{what} {stimuli_counted(len(names))}, {therefore} (NaN): {examples(names)}")
+            notes.append(f"{what} {plural_stimuli(len(names))}, {therefore} (NaN): {examples(names)}")
     return notes

@@ -10,7 +10,7 @@ from jaxtyping import Float64
 
 from hlx.alignment.inference.intervals import RESAMPLES, Interval, bootstrap_interval, fisher_interval
 from hlx.alignment.inference.samples import Sample, Unavailable, defined, paired_samples, quiet
-from hlx.io.messages import counted
+from hlx.io.messages import plural
 
 Values = Float64[np.ndarray, "*resamples n"]
 
@@ -119,7 +119,7 @@ def correlation_over_models(x: Sample, y: Sample, *, seed: int = 0) -> Correlati
     """
     known = int(np.count_nonzero(~np.isnan(x) & ~np.isnan(y)))
     if known < 3:
-        have = f"{counted(known, 'model')} {'has' if known == 1 else 'have'}"
+        have = f"{plural(known, 'model')} {'has' if known == 1 else 'have'}"
         return Unavailable(f"a correlation over models needs at least 3 of them, and {have} both values")
     return CorrelationOverModels(spearman(x, y, seed=seed), pearson(x, y, seed=seed))
 

@@ -37,7 +37,7 @@ REFINING_STEPS = 6
 # Of the parameters, around the most probable ones; in opposite pairs.
 DRAWS = 12
 # Evaluations. The posterior's matrix takes 0.5 GB here and grows with the square, the time with the cube.
-MOST_BUDGET = 1 << 14
+MAX_BUDGET = 1 << 14
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +192,7 @@ ODD_GP = Estimator(
     "Gaussian process over the odd part, learned from each game",
     plan,
     lambda n: max(4, n + 1),
-    costly=True,
-    neighbourhoods=True,
-    most_budget=MOST_BUDGET,
+    expensive=True,
+    uses_adjacency=True,
+    max_budget=MAX_BUDGET,
 )

@@ -12,32 +12,36 @@ from jaxtyping import Float32, Int32
 from hlx.models.jax.transformer import BlockShape, layer_norm, matmul, run_blocks
 from hlx.models.jax.vision import ClassTokenVision, VisionShape, normalised
 from hlx.models.loading.checkpoint import Arrays
-from hlx.models.loading.weight_map import Slot, Slots, block_slots, linear, norm
+from hlx.models.loading.weight_map import WeightMap, WeightTarget, block_weights, linear, norm
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
 
-def slots(config: PretrainedConfig) -> Slots:
+def weight_map(config: PretrainedConfig) -> WeightMap:
     """Every key of a CLIP checkpoint, with its place in the port and its shape."""
     vision, text, out = config.vision_config, config.text_config, config.projection_dim
     d, patch, grid = vision.hidden_size, vision.patch_size, vision.image_size // vision.patch_size
-    eyes, words = "vision_model.embeddings", "text_model.embeddings"
+    vision_prefix, words = "vision_model.embeddings", "text_model.embeddings"
     w = text.hidden_size
     return {
-        "logit_scale": Slot("logit_scale", (), "scalar"),
-        f"{eyes}.class_embedding": Slot("vision/class_token", (d,)),
-        f"{eyes}.patch_embedding.weight": Slot("vision/patch_weight", (d, 3, patch, patch), "patch"),
-        f"{eyes}.position_embedding.weight": Slot("vision/positions", (grid * grid + 1, d)),
+        "logit_scale": WeightTarget("logit_scale", (), "scalar"),
+        f"{vision_prefix}.class_embedding": WeightTarget("vision/class_token", (d,)),
+        f"{vision_prefix}.patch_embedding.weight": WeightTarget(
+            "vision/patch_weight", (d, 3, patch, patch), "patch"
+        ),
+        f"{vision_prefix}.position_embedding.weight": WeightTarget("vision/positions", (grid * grid + 1, d)),
         # "layrnorm" is the spelling of the checkpoints.
         **norm("vision_model.pre_layrnorm", "vision/pre", d),
         **norm("vision_model.post_layernorm", "vision/post", d),
-        **block_slots("vision_model", "vision", vision.num_hidden_layers, d, vision.intermediate_size),
+        **block_weights("vision_model", "vision", vision.num_hidden_layers, d, vision.intermediate_size),
         **linear("visual_projection", "vision/projection", d, out, bias=False),
-        f"{words}.token_embedding.weight": Slot("text/words", (text.vocab_size, w)),
-        f"{words}.position_embedding.weight": Slot("text/positions", (text.max_position_embeddings, w)),
+        f"{words}.token_embedding.weight": WeightTarget("text/words", (text.vocab_size, w)),
+        f"{words}.position_embedding.weight": WeightTarget(
+            "text/positions", (text.max_position_embeddings, w)
+        ),
         **norm("text_model.final_layer_norm", "text/final", w),
-        **block_slots("text_model", "text", text.num_hidden_layers, w, text.intermediate_size),
+        **block_weights("text_model", "text", text.num_hidden_layers, w, text.intermediate_size),
         **linear("text_projection", "text/projection", w, out, bias=False),
     }
 

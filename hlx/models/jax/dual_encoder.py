@@ -17,11 +17,11 @@ from hlx.models.image_text_game import MaskedImage, Sweep
 from hlx.models.jax.image_side import ImageSide, Tokens
 from hlx.models.jax.text_side import TextSide
 from hlx.models.loading.hub import Checkpoint
-from hlx.models.loading.processors import Pixels
+from hlx.models.loading.processors import ImageProcessor
 from hlx.models.model import Model, check_lists, check_scores
 
 
-class Heads(NamedTuple):
+class TextDirections(NamedTuple):
     """Directions (p, k) and offsets (k,) that turn an image vector into f of k text pairs."""
 
     directions: Float32[np.ndarray, "p k"]
@@ -41,16 +41,16 @@ class TokenImage(MaskedImage):
         return self._side.vectors(self._tokens, rows, self._runner)
 
     def _values(
-        self, rows: Bool[np.ndarray, "m n"], questions: Heads, progress: Progress | None
+        self, rows: Bool[np.ndarray, "m n"], text_queries: TextDirections, progress: Progress | None
     ) -> Float32[np.ndarray, "m k"]:
-        directions, offsets = questions
+        directions, offsets = text_queries
         if len(rows) == 0:
             return np.zeros((0, len(offsets)), np.float32)
         values = self._side.scores(self._tokens, rows, padded_columns(directions), self._runner, progress)
         return values[:, : len(offsets)] + offsets.astype(np.float32)
 
-    def _sweep(self, questions: Heads, progress: Progress | None, keep_vectors: bool) -> Sweep:
-        directions, offsets = questions
+    def _sweep(self, text_queries: TextDirections, progress: Progress | None, keep_vectors: bool) -> Sweep:
+        directions, offsets = text_queries
         values, vectors = self._side.sweep(
             self._tokens, self.n_players, padded_columns(directions), self._runner, progress, keep_vectors
         )
@@ -76,7 +76,7 @@ class DualEncoder(Model):
         dtype: str,
         image_side: ImageSide,
         text_side: TextSide,
-        pixels: Pixels,
+        pixels: ImageProcessor,
     ) -> None:
         self.checkpoint, self.family, self.dtype = checkpoint, family, dtype
         self.name, self.side = checkpoint.name, image_side.shape.side
@@ -89,9 +89,9 @@ class DualEncoder(Model):
         """SHA-256 of the checkpoint's weights, configs and tokenizer."""
         return self.checkpoint.fingerprint()
 
-    def questions(self, pairs: Sequence[tuple[str, str | None]]) -> Heads:
+    def text_queries(self, pairs: Sequence[tuple[str, str | None]]) -> TextDirections:
         """(caption, foil) pairs as directions and offsets of image vectors."""
-        return Heads(*self.texts.heads(pairs))
+        return TextDirections(*self.texts.directions(pairs))
 
     def encode_texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "t p"]:
         """Unit text vectors."""

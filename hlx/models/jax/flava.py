@@ -14,7 +14,7 @@ from jaxtyping import Float32, Int, Int32
 from hlx.models.jax.transformer import BlockShape, layer_norm, matmul, run_blocks
 from hlx.models.jax.vision import ClassTokenVision, VisionShape, normalised
 from hlx.models.loading.checkpoint import Arrays
-from hlx.models.loading.weight_map import BlockNames, Slot, Slots, block_slots, linear, norm
+from hlx.models.loading.weight_map import BlockNames, WeightMap, WeightTarget, block_weights, linear, norm
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -42,26 +42,30 @@ _NAMES = BlockNames(
 )
 
 
-def slots(config: PretrainedConfig) -> Slots:
+def weight_map(config: PretrainedConfig) -> WeightMap:
     """Every key of FLAVA's two towers, without `PREFIX`, with its place in the port and its shape."""
     vision, text, out = config.image_config, config.text_config, config.projection_dim
     d, patch, grid = vision.hidden_size, vision.patch_size, vision.image_size // vision.patch_size
-    eyes, words = "image_model.embeddings", "text_model.embeddings"
+    vision_prefix, words = "image_model.embeddings", "text_model.embeddings"
     w = text.hidden_size
     return {
-        "logit_scale": Slot("logit_scale", (), "scalar"),
-        f"{eyes}.cls_token": Slot("vision/class_token", (1, 1, d), "row"),
-        f"{eyes}.patch_embeddings.projection.weight": Slot(
+        "logit_scale": WeightTarget("logit_scale", (), "scalar"),
+        f"{vision_prefix}.cls_token": WeightTarget("vision/class_token", (1, 1, d), "row"),
+        f"{vision_prefix}.patch_embeddings.projection.weight": WeightTarget(
             "vision/patch_weight", (d, 3, patch, patch), "patch"
         ),
-        f"{eyes}.patch_embeddings.projection.bias": Slot("vision/patch_bias", (d,)),
-        f"{eyes}.position_embeddings": Slot("vision/positions", (1, grid * grid + 1, d), "rows"),
+        f"{vision_prefix}.patch_embeddings.projection.bias": WeightTarget("vision/patch_bias", (d,)),
+        f"{vision_prefix}.position_embeddings": WeightTarget(
+            "vision/positions", (1, grid * grid + 1, d), "rows"
+        ),
         **norm("image_model.layernorm", "vision/post", d),
         **_blocks("image_model", "vision", vision),
         **linear("image_projection", "vision/projection", d, out),
-        f"{words}.word_embeddings.weight": Slot("text/words", (text.vocab_size, w)),
-        f"{words}.position_embeddings.weight": Slot("text/positions", (text.max_position_embeddings, w)),
-        f"{words}.token_type_embeddings.weight": Slot("text/types", (text.type_vocab_size, w)),
+        f"{words}.word_embeddings.weight": WeightTarget("text/words", (text.vocab_size, w)),
+        f"{words}.position_embeddings.weight": WeightTarget(
+            "text/positions", (text.max_position_embeddings, w)
+        ),
+        f"{words}.token_type_embeddings.weight": WeightTarget("text/types", (text.type_vocab_size, w)),
         **norm(f"{words}.LayerNorm", "text/embedded", w),
         **norm("text_model.layernorm", "text/final", w),
         **_blocks("text_model", "text", text),
@@ -69,9 +73,9 @@ def slots(config: PretrainedConfig) -> Slots:
     }
 
 
-def _blocks(key: str, target: str, tower: PretrainedConfig) -> Slots:
+def _blocks(key: str, target: str, tower: PretrainedConfig) -> WeightMap:
     layers, width, mlp = tower.num_hidden_layers, tower.hidden_size, tower.intermediate_size
-    return block_slots(key, target, layers, width, mlp, _NAMES, tower.qkv_bias)
+    return block_weights(key, target, layers, width, mlp, _NAMES, tower.qkv_bias)
 
 
 class FlavaVision(ClassTokenVision):

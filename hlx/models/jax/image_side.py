@@ -18,8 +18,8 @@ from hlx.models.jax.token_tables import (
     AffineTokens,
     TokenTable,
     affine_tokens,
-    looks_of,
     padded_rows,
+    patch_variants,
     token_table,
 )
 from hlx.models.jax.vision import VisionTower, encode
@@ -96,15 +96,21 @@ class ImageSide:
         n_players: int,
     ) -> Tokens:
         """Everything constant over the coalitions of one image, on the devices."""
-        looks = looks_of(image, hidden, labels, n_players, self.shape)
-        if looks is None:
+        variants = patch_variants(image, hidden, labels, n_players, self.shape)
+        if variants is None:
             single = np.stack([np.where((labels == i)[..., None], image, hidden) for i in range(n_players)])
             return self._affine(self._state, self.normalise(hidden), self.normalise(single))
-        rows = padded_rows(len(looks.pixels))
+        rows = padded_rows(len(variants.pixels))
         patch = self.shape.patch
-        pixels = self.normalise(looks.pixels.reshape(-1, patch, patch, 3)).reshape(len(looks.pixels), -1)
+        pixels = self.normalise(variants.pixels.reshape(-1, patch, patch, 3)).reshape(
+            len(variants.pixels), -1
+        )
         return self._table(
-            self._state, _padded(pixels, rows), _padded(looks.position, rows), looks.start, looks.place
+            self._state,
+            _padded(pixels, rows),
+            _padded(variants.position, rows),
+            variants.start,
+            variants.place,
         )
 
     def vectors(
@@ -121,14 +127,16 @@ class ImageSide:
         self,
         tokens: Tokens,
         rows: Bool[np.ndarray, "m n"],
-        heads: Float32[np.ndarray, "p k"],
+        directions: Float32[np.ndarray, "p k"],
         runner: BatchRunner,
         progress: Progress | None = None,
     ) -> Float32[np.ndarray, "m k"]:
         """Products of the image vectors of the coalitions in `rows` with k text directions."""
 
         def evaluate(start: int, size: int) -> tuple[Array]:
-            return (self._rows_heads(self._state, _padded(rows[start : start + size], size), tokens, heads),)
+            return (
+                self._rows_heads(self._state, _padded(rows[start : start + size], size), tokens, directions),
+            )
 
         return np.concatenate([part for _, (part,) in runner.run(evaluate, len(rows), progress)])
 
@@ -136,18 +144,18 @@ class ImageSide:
         self,
         tokens: Tokens,
         n_players: int,
-        heads: Float32[np.ndarray, "p k"],
+        directions: Float32[np.ndarray, "p k"],
         runner: BatchRunner,
         progress: Progress | None = None,
         keep_vectors: bool = False,
     ) -> tuple[Float32[np.ndarray, "c k"], Float32[np.ndarray, "c p"] | None]:
         """Scores of all 2^n coalitions, and their image vectors if asked for; ids never leave the device."""
         count = 1 << n_players
-        values = np.empty((count, heads.shape[1]), np.float32)
-        vectors = np.empty((count, heads.shape[0]), np.float32) if keep_vectors else None
+        values = np.empty((count, directions.shape[1]), np.float32)
+        vectors = np.empty((count, directions.shape[0]), np.float32) if keep_vectors else None
 
         def evaluate(start: int, size: int) -> tuple[Array, ...]:
-            return self._sweep(size, keep_vectors)(self._state, np.uint32(start), tokens, heads)
+            return self._sweep(size, keep_vectors)(self._state, np.uint32(start), tokens, directions)
 
         for start, parts in runner.run(evaluate, count, progress):
             stop = start + len(parts[0])
@@ -180,18 +188,18 @@ class ImageSide:
         tower = nnx.merge(self._graph, state)
         return tower(*tokens.of(tower, masks))
 
-    def _scores_of_rows(self, state: nnx.State, masks: Array, tokens: Tokens, heads: Array) -> Array:
+    def _scores_of_rows(self, state: nnx.State, masks: Array, tokens: Tokens, directions: Array) -> Array:
         vectors = self._vectors_of_rows(state, masks, tokens)
-        return jnp.matmul(vectors, heads, precision=lax.Precision.HIGHEST)
+        return jnp.matmul(vectors, directions, precision=lax.Precision.HIGHEST)
 
     def _scores_of_ids(
-        self, state: nnx.State, start: Array, tokens: Tokens, heads: Array, size: int, keep_vectors: bool
+        self, state: nnx.State, start: Array, tokens: Tokens, directions: Array, size: int, keep_vectors: bool
     ) -> tuple[Array, ...]:
         n = (tokens.place if isinstance(tokens, TokenTable) else tokens.deltas).shape[0]
         ids = start + lax.axis_index("batch").astype(jnp.uint32) * size + jnp.arange(size, dtype=jnp.uint32)
         masks = (ids[:, None] >> jnp.arange(n, dtype=jnp.uint32)) & 1 == 1
         vectors = self._vectors_of_rows(state, masks, tokens)
-        values = jnp.matmul(vectors, heads, precision=lax.Precision.HIGHEST)
+        values = jnp.matmul(vectors, directions, precision=lax.Precision.HIGHEST)
         return (values, vectors) if keep_vectors else (values,)
 
 

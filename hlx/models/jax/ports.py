@@ -19,8 +19,8 @@ from hlx.models.jax.transformer import ACTIVATIONS, BlockShape
 from hlx.models.jax.vision import VisionShape, VisionTower
 from hlx.models.loading.checkpoint import Arrays, configuration, read_arrays
 from hlx.models.loading.hub import Checkpoint
-from hlx.models.loading.processors import Pixels, Texts
-from hlx.models.loading.weight_map import Slots
+from hlx.models.loading.processors import ImageProcessor, Tokenizer
+from hlx.models.loading.weight_map import WeightMap
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -34,15 +34,15 @@ class Port:
     ----------
     config : transformers' configuration class, in the architecture's own module.
     vision_config : what that calls the image tower's part.
-    slots : every key of a checkpoint, of its configuration.
+    weight_map : every key of a checkpoint, of its configuration.
     vision, text : towers of arrays; the text tower also takes its configuration and the padding id.
     biased : whether scores have a bias.
-    pooled_by_probe, to_limit, masked : as in `VisionShape` and `Texts`.
+    pooled_by_probe, to_limit, masked : as in `VisionShape` and `Tokenizer`.
     prefix, ignored : as in `read_arrays`.
     """
 
     config: str
-    slots: Callable[[Any], Slots]
+    weight_map: Callable[[Any], WeightMap]
     vision: Callable[[Arrays, VisionShape], VisionTower]
     text: Callable[[Arrays, Any, BlockShape, int], nnx.Module]
     vision_config: str = "vision_config"
@@ -57,7 +57,7 @@ class Port:
 PORTS = {
     "clip": Port(
         config="CLIPConfig",
-        slots=clip.slots,
+        weight_map=clip.weight_map,
         vision=clip.ClipVision,
         text=lambda arrays, text, block, pad: clip.ClipText(
             arrays, text.num_hidden_layers, block, text.eos_token_id
@@ -65,7 +65,7 @@ PORTS = {
     ),
     "siglip": Port(
         config="SiglipConfig",
-        slots=siglip.slots,
+        weight_map=siglip.weight_map,
         vision=siglip.SiglipVision,
         text=lambda arrays, text, block, pad: siglip.SiglipText(arrays, text.num_hidden_layers, block),
         biased=True,
@@ -75,7 +75,7 @@ PORTS = {
     "flava": Port(
         config="FlavaConfig",
         masked=True,
-        slots=flava.slots,
+        weight_map=flava.weight_map,
         vision=flava.FlavaVision,
         text=lambda arrays, text, block, pad: flava.FlavaText(arrays, text.num_hidden_layers, block, pad),
         vision_config="image_config",
@@ -115,7 +115,7 @@ def load_port(
         pooled_by_probe=port.pooled_by_probe,
     )
     tokenizer = _tokenizer(checkpoint, config, port)
-    pixels = Pixels(checkpoint.folder, family, shape.side)
+    pixels = ImageProcessor(checkpoint.folder, family, shape.side)
     arrays = _arrays(checkpoint, config, port, {"vision": dtype})
     pixels.check_pixelwise()
     image_side = ImageSide(port.vision(arrays, shape), *pixels.mean_and_scale(), devices, dtype)
@@ -145,18 +145,20 @@ def _arrays(
     matmul_dtype: dict[str, str],
     towers: tuple[str, ...] | None = None,
 ) -> Arrays:
-    slots = port.slots(config)
-    return read_arrays(checkpoint.folder, slots, matmul_dtype, towers, port.prefix, port.ignored)
+    weight_map = port.weight_map(config)
+    return read_arrays(checkpoint.folder, weight_map, matmul_dtype, towers, port.prefix, port.ignored)
 
 
-def _tokenizer(checkpoint: Checkpoint, config: PretrainedConfig, port: Port) -> Texts:
-    return Texts(checkpoint.folder, config.text_config.max_position_embeddings, port.to_limit, port.masked)
+def _tokenizer(checkpoint: Checkpoint, config: PretrainedConfig, port: Port) -> Tokenizer:
+    return Tokenizer(
+        checkpoint.folder, config.text_config.max_position_embeddings, port.to_limit, port.masked
+    )
 
 
 def _text_side(
     checkpoint: Checkpoint,
     arrays: Arrays,
-    tokenizer: Texts,
+    tokenizer: Tokenizer,
     config: PretrainedConfig,
     port: Port,
     device: jax.Device | None = None,

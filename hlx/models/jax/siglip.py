@@ -20,37 +20,41 @@ from hlx.models.jax.transformer import (
 )
 from hlx.models.jax.vision import VisionShape, normalised
 from hlx.models.loading.checkpoint import Arrays
-from hlx.models.loading.weight_map import Slot, Slots, block_slots, linear, norm
+from hlx.models.loading.weight_map import WeightMap, WeightTarget, block_weights, linear, norm
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
 
-def slots(config: PretrainedConfig) -> Slots:
+def weight_map(config: PretrainedConfig) -> WeightMap:
     """Every key of a SigLIP checkpoint, with its place in the port and its shape."""
     vision, text = config.vision_config, config.text_config
     d, patch, grid = vision.hidden_size, vision.patch_size, vision.image_size // vision.patch_size
-    eyes, words, head = "vision_model.embeddings", "text_model.embeddings", "vision_model.head"
+    vision_prefix, words, head = "vision_model.embeddings", "text_model.embeddings", "vision_model.head"
     w = text.hidden_size
     return {
-        "logit_scale": Slot("logit_scale", (), "scalar"),
-        "logit_bias": Slot("logit_bias", (), "scalar"),
-        f"{eyes}.patch_embedding.weight": Slot("vision/patch_weight", (d, 3, patch, patch), "patch"),
-        f"{eyes}.patch_embedding.bias": Slot("vision/patch_bias", (d,)),
-        f"{eyes}.position_embedding.weight": Slot("vision/positions", (grid * grid, d)),
+        "logit_scale": WeightTarget("logit_scale", (), "scalar"),
+        "logit_bias": WeightTarget("logit_bias", (), "scalar"),
+        f"{vision_prefix}.patch_embedding.weight": WeightTarget(
+            "vision/patch_weight", (d, 3, patch, patch), "patch"
+        ),
+        f"{vision_prefix}.patch_embedding.bias": WeightTarget("vision/patch_bias", (d,)),
+        f"{vision_prefix}.position_embedding.weight": WeightTarget("vision/positions", (grid * grid, d)),
         **norm("vision_model.post_layernorm", "vision/post", d),
-        **block_slots("vision_model", "vision", vision.num_hidden_layers, d, vision.intermediate_size),
-        f"{head}.probe": Slot("head/probe", (1, 1, d), "row"),
-        f"{head}.attention.in_proj_weight": Slot("head/qkv_weight", (3 * d, d), "transpose"),
-        f"{head}.attention.in_proj_bias": Slot("head/qkv_bias", (3 * d,)),
+        **block_weights("vision_model", "vision", vision.num_hidden_layers, d, vision.intermediate_size),
+        f"{head}.probe": WeightTarget("head/probe", (1, 1, d), "row"),
+        f"{head}.attention.in_proj_weight": WeightTarget("head/qkv_weight", (3 * d, d), "transpose"),
+        f"{head}.attention.in_proj_bias": WeightTarget("head/qkv_bias", (3 * d,)),
         **linear(f"{head}.attention.out_proj", "head/out", d, d),
         **norm(f"{head}.layernorm", "head/norm", d),
         **linear(f"{head}.mlp.fc1", "head/fc1", d, vision.intermediate_size),
         **linear(f"{head}.mlp.fc2", "head/fc2", vision.intermediate_size, d),
-        f"{words}.token_embedding.weight": Slot("text/words", (text.vocab_size, w)),
-        f"{words}.position_embedding.weight": Slot("text/positions", (text.max_position_embeddings, w)),
+        f"{words}.token_embedding.weight": WeightTarget("text/words", (text.vocab_size, w)),
+        f"{words}.position_embedding.weight": WeightTarget(
+            "text/positions", (text.max_position_embeddings, w)
+        ),
         **norm("text_model.final_layer_norm", "text/final", w),
-        **block_slots("text_model", "text", text.num_hidden_layers, w, text.intermediate_size),
+        **block_weights("text_model", "text", text.num_hidden_layers, w, text.intermediate_size),
         **linear("text_model.head", "text/head", w, text.projection_size),
     }
 

@@ -10,7 +10,7 @@ from flax import nnx
 from jaxtyping import Float, Float32
 
 from hlx.errors import ModelError
-from hlx.models.loading.processors import Texts
+from hlx.models.loading.processors import Tokenizer
 
 TEXT_BATCH = 64
 
@@ -27,7 +27,7 @@ class TextSide:
 
     def __init__(
         self,
-        texts: Texts,
+        texts: Tokenizer,
         tower: nnx.Module,
         vocabulary: int,
         scale: float,
@@ -60,7 +60,7 @@ class TextSide:
             parts.append(np.asarray(self._encode_ids(self._state, padded))[: len(ids)])
         return np.concatenate(parts)
 
-    def heads(
+    def directions(
         self, pairs: Sequence[tuple[str, str | None]]
     ) -> tuple[Float32[np.ndarray, "p k"], Float[np.ndarray, " k"]]:
         """Directions and offsets that turn an image vector into f of each (caption, foil) pair.

@@ -22,7 +22,7 @@ TABLE_ROWS = 8192
 
 @struct.dataclass
 class TokenTable:
-    """All looks of all patches: `rows` of the residual stream and `qkv` of the first block.
+    """All variants of all patches: `rows` of the residual stream and `qkv` of the first block.
 
     Token j of a coalition is row start[j] + sum over shown players i of place[i, j].
     """
@@ -55,8 +55,8 @@ class AffineTokens:
 
 
 @struct.dataclass
-class Looks:
-    """Distinct looks of the patches, before embedding: uint8 pixels, patch numbers, and the lookup rule."""
+class PatchVariants:
+    """Distinct variants of patches, before embedding: uint8 pixels, patch numbers, the lookup rule."""
 
     pixels: UInt8[np.ndarray, "r p"]
     position: Int32[np.ndarray, " r"]
@@ -64,13 +64,13 @@ class Looks:
     place: Int32[np.ndarray, "n g"]
 
 
-def looks_of(
+def patch_variants(
     image: UInt8[np.ndarray, "s s 3"],
     hidden: UInt8[np.ndarray, "s s 3"],
     labels: Int32[np.ndarray, "s s"],
     n_players: int,
     shape: VisionShape,
-) -> Looks | None:
+) -> PatchVariants | None:
     """Every look of every patch, or None when there are more than `TABLE_ROWS` of them."""
     cut = patches_of(labels[None, :, :, None], shape)[0]
     present = [np.unique(patch) for patch in cut]
@@ -88,7 +88,7 @@ def looks_of(
         shown = subsets[:, np.searchsorted(regions, cut[j])].astype(bool)
         pixels.append(np.where(shown.repeat(3, axis=1), shown_pixels[j], hidden_pixels[j]))
     position = np.repeat(np.arange(len(cut), dtype=np.int32), sizes)
-    return Looks(np.concatenate(pixels), position, start, place)
+    return PatchVariants(np.concatenate(pixels), position, start, place)
 
 
 def padded_rows(count: int) -> int:
@@ -103,7 +103,7 @@ def token_table(
     start: Int32[Array, " g"],
     place: Int32[Array, "n g"],
 ) -> TokenTable:
-    """Embed the looks (normalised pixels); rows of the tower's fixed tokens come after them."""
+    """Embed the variants (normalised pixels); rows of the tower's fixed tokens come after them."""
     tokens, fixed = tower.patch_tokens(pixels, position), tower.fixed_tokens()
     rows = tower.enter(jnp.concatenate([tokens, fixed]))
     count = fixed.shape[0]

@@ -14,7 +14,7 @@ from jaxtyping import Float, Float32, Int
 from hlx.models.jax.transformer import Block, BlockShape, layer_norm, matmul, run_blocks
 from hlx.models.loading.checkpoint import Arrays
 
-Pixels = TypeVar("Pixels", Array, np.ndarray)
+PixelArray = TypeVar("PixelArray", Array, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class VisionTower(Protocol):
     ) -> Float32[Array, "m p"]: ...
 
 
-def patches_of(pixels: Pixels, shape: VisionShape) -> Pixels:
+def patches_of(pixels: PixelArray, shape: VisionShape) -> PixelArray:
     """Cut square images (m, s, s, c) into patches (m, g, p), row-major.
 
     The p = patch * patch * c numbers of a patch are row-major too, channels last.

@@ -15,7 +15,7 @@ from flax import nnx
 from hlx.errors import ModelError
 from hlx.io.messages import first_line
 from hlx.models.jax.transformer import BLOCK_ARRAYS, Block, BlockShape
-from hlx.models.loading.weight_map import Slot, Slots, why_unexpected
+from hlx.models.loading.weight_map import WeightMap, WeightTarget, why_unexpected
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -146,7 +146,7 @@ def _pickled(file: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 def read_arrays(
     folder: Path,
-    slots: Slots,
+    weight_map: WeightMap,
     matmul_dtype: Mapping[str, str],
     towers: tuple[str, ...] | None = None,
     prefix: str = "",
@@ -157,7 +157,7 @@ def read_arrays(
     Parameters
     ----------
     folder : directory of a Hugging Face checkpoint.
-    slots : every key the port needs, with its place and shape.
+    weight_map : every key the port needs, with its place and shape.
     matmul_dtype : tower name -> dtype of its blocks' matrices; float32 where not named.
     towers : keep only arrays of these towers, and those of none; all by default.
     prefix : may stand before the keys: that of the model inside a model with further heads.
@@ -176,10 +176,10 @@ def read_arrays(
             continue
         if name.startswith(ignored):
             continue
-        slot = slots.get(name)
+        slot = weight_map.get(name)
         if slot is None:
             raise ModelError(
-                f"{folder}: unexpected key {key} of shape {tensor.shape}: {why_unexpected(name, slots)}"
+                f"{folder}: unexpected key {key} of shape {tensor.shape}: {why_unexpected(name, weight_map)}"
             )
         shape = (1,) if slot.transform == "scalar" and tensor.shape == (1,) else slot.shape
         if tensor.shape != shape:
@@ -194,7 +194,7 @@ def read_arrays(
         if towers is not None and inside and tower not in towers:
             continue
         _place(filled, slot, _TRANSFORMS[slot.transform](np.asarray(tensor, np.float32)))
-    missing = [key for key in slots if key not in seen]
+    missing = [key for key in weight_map if key not in seen]
     if missing:
         prefixed = any(name != key for name, key in seen.items())
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
@@ -210,7 +210,7 @@ def check_floats(folder: Path, key: str, tensor: np.ndarray) -> None:
         raise ModelError(f"{folder}: key {key} holds {tensor.dtype} numbers: weights must be floats")
 
 
-def _place(filled: dict[str, np.ndarray], slot: Slot, array: np.ndarray) -> None:
+def _place(filled: dict[str, np.ndarray], slot: WeightTarget, array: np.ndarray) -> None:
     if slot.part is None:
         filled[slot.target] = np.asarray(array, order="C")
         return

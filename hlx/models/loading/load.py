@@ -111,7 +111,7 @@ def identify(
     if chosen == "torch":
         _check_torch(checkpoint, family)
     side = port_side(checkpoint, raw, family.model_type) if chosen == "jax" else None
-    return Identity(_fingerprint(checkpoint, _eyes(checkpoint, family, detector)), chosen, side)
+    return Identity(_fingerprint(checkpoint, _detector_of(checkpoint, family, detector)), chosen, side)
 
 
 def load_text_side(name: str | Path, revision: str | None = None) -> tuple[TextSide, Checkpoint]:
@@ -191,15 +191,20 @@ def _torch_model(
         raise InputError("devices: a list of JAX devices is for the jax engine; name one for PyTorch: cuda:1")
     from hlx.models.torch import load_scorer
 
-    eyes = _eyes(checkpoint, family, detector)
+    detector_found = _detector_of(checkpoint, family, detector)
     scorer = load_scorer(
-        checkpoint.folder, raw, family, dtype, devices, None if eyes is None else eyes.folder
+        checkpoint.folder,
+        raw,
+        family,
+        dtype,
+        devices,
+        None if detector_found is None else detector_found.folder,
     )
     return CompositingModel(
         checkpoint.name,
         family.model_type,
         scorer,
-        lambda: _fingerprint(checkpoint, eyes),
+        lambda: _fingerprint(checkpoint, detector_found),
         checkpoint.revision,
         family.unit,
     )
@@ -213,11 +218,11 @@ def _check_torch(checkpoint: Checkpoint, family: Family) -> None:
         )
 
 
-def _fingerprint(checkpoint: Checkpoint, eyes: Checkpoint | None) -> str:
-    return checkpoint.fingerprint(*(() if eyes is None else (eyes,)))
+def _fingerprint(checkpoint: Checkpoint, detector_found: Checkpoint | None) -> str:
+    return checkpoint.fingerprint(*(() if detector_found is None else (detector_found,)))
 
 
-def _eyes(checkpoint: Checkpoint, family: Family, name: str | Path | None) -> Checkpoint | None:
+def _detector_of(checkpoint: Checkpoint, family: Family, name: str | Path | None) -> Checkpoint | None:
     """Where an LXMERT's regions come from; None for grid features, and for all other models."""
     if family.kind != "lxmert":
         return None

@@ -45,7 +45,7 @@ class LongTextWarning(UserWarning):
     """A text was cut at the model's limit."""
 
 
-class Texts:
+class Tokenizer:
     """Texts to token ids, by the checkpoint's tokenizer.
 
     Parameters
@@ -134,7 +134,7 @@ class Texts:
         return padded["input_ids"].astype(np.int32)
 
 
-class Pixels:
+class ImageProcessor:
     """Images to normalised pixels, by the checkpoint's image processor.
 
     Parameters

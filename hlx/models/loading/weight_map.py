@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Slot:
+class WeightTarget:
     """Where one checkpoint tensor goes: the port's array, the shape it must have in the file, the transform.
 
     `part` is its place (0, 1, 2) among the packed queries, keys and values.
@@ -20,22 +20,22 @@ class Slot:
     part: int | None = None
 
 
-Slots = dict[str, Slot]
+WeightMap = dict[str, WeightTarget]
 
 
-def linear(key: str, target: str, inputs: int, outputs: int, bias: bool = True) -> Slots:
-    """Slots of a torch.nn.Linear."""
-    slots = {f"{key}.weight": Slot(f"{target}_weight", (outputs, inputs), "transpose")}
+def linear(key: str, target: str, inputs: int, outputs: int, bias: bool = True) -> WeightMap:
+    """WeightMap of a torch.nn.Linear."""
+    weight_map = {f"{key}.weight": WeightTarget(f"{target}_weight", (outputs, inputs), "transpose")}
     if bias:
-        slots[f"{key}.bias"] = Slot(f"{target}_bias", (outputs,))
-    return slots
+        weight_map[f"{key}.bias"] = WeightTarget(f"{target}_bias", (outputs,))
+    return weight_map
 
 
-def norm(key: str, target: str, width: int) -> Slots:
-    """Slots of a torch.nn.LayerNorm."""
+def norm(key: str, target: str, width: int) -> WeightMap:
+    """WeightMap of a torch.nn.LayerNorm."""
     return {
-        f"{key}.weight": Slot(f"{target}_scale", (width,)),
-        f"{key}.bias": Slot(f"{target}_bias", (width,)),
+        f"{key}.weight": WeightTarget(f"{target}_scale", (width,)),
+        f"{key}.bias": WeightTarget(f"{target}_bias", (width,)),
     }
 
 
@@ -57,7 +57,7 @@ class BlockNames:
 CLIP_NAMES = BlockNames()
 
 
-def block_slots(
+def block_weights(
     key: str,
     target: str,
     layers: int,
@@ -65,20 +65,20 @@ def block_slots(
     mlp: int,
     names: BlockNames = CLIP_NAMES,
     qkv_bias: bool = True,
-) -> Slots:
-    """Slots of an encoder's blocks."""
-    slots: Slots = {}
+) -> WeightMap:
+    """WeightMap of an encoder's blocks."""
+    weight_map: WeightMap = {}
     for i in range(layers):
         source, place = f"{key}.{names.block}.{i}", f"{target}/{i}/"
         for part, name in enumerate((names.query, names.key, names.value)):
             for found, slot in linear(f"{source}.{name}", place + "qkv", width, width, qkv_bias).items():
-                slots[found] = Slot(slot.target, slot.shape, slot.transform, part)
-        slots |= linear(f"{source}.{names.out}", place + "out", width, width)
-        slots |= norm(f"{source}.{names.norm1}", place + "norm1", width)
-        slots |= norm(f"{source}.{names.norm2}", place + "norm2", width)
-        slots |= linear(f"{source}.{names.fc1}", place + "fc1", width, mlp)
-        slots |= linear(f"{source}.{names.fc2}", place + "fc2", mlp, width)
-    return slots
+                weight_map[found] = WeightTarget(slot.target, slot.shape, slot.transform, part)
+        weight_map |= linear(f"{source}.{names.out}", place + "out", width, width)
+        weight_map |= norm(f"{source}.{names.norm1}", place + "norm1", width)
+        weight_map |= norm(f"{source}.{names.norm2}", place + "norm2", width)
+        weight_map |= linear(f"{source}.{names.fc1}", place + "fc1", width, mlp)
+        weight_map |= linear(f"{source}.{names.fc2}", place + "fc2", mlp, width)
+    return weight_map
 
 
 def why_unexpected(name: str, known: Iterable[str], says: str = "config.json") -> str:

@@ -13,7 +13,7 @@ from transformers import PretrainedConfig
 from transformers.activations import ACT2FN
 
 from hlx.errors import ModelError
-from hlx.io.messages import told
+from hlx.io.messages import message_of
 
 IMAGES_AT_ONCE = {"cpu": 16, "cuda": 256}
 """By the kind of device; fewer where its memory runs out."""
@@ -62,7 +62,7 @@ def without_weights(folder: Path, make: Any, config: Any) -> nn.Module:
         with torch.device("meta"):
             module = make(config)
     except Exception as error:  # whatever the layers make of sizes that they do not expect
-        raise ModelError(f"{folder}: config.json: no model can be made of it: {told(error)}") from error
+        raise ModelError(f"{folder}: config.json: no model can be made of it: {message_of(error)}") from error
     for name, buffer in list(module.named_buffers()):
         parent, _, own = name.rpartition(".")
         setattr(module.get_submodule(parent), own, _constant(own, buffer))

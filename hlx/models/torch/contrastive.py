@@ -23,7 +23,7 @@ from torch.nn.functional import normalize
 from hlx.errors import ModelError
 from hlx.models.jax.flava import IGNORED, PREFIX
 from hlx.models.loading.checkpoint import configuration
-from hlx.models.loading.processors import Texts
+from hlx.models.loading.processors import Tokenizer
 from hlx.models.torch.building import (
     IMAGES_AT_ONCE,
     check_known,
@@ -48,7 +48,7 @@ class Kind:
     config, model : transformers' classes, in the architecture's own modules.
     processor : whose image processor it takes.
     masked : no token attends to padding; else padding comes after all that counts, or counts itself.
-    to_limit : as of `Texts`.
+    to_limit : as of `Tokenizer`.
     """
 
     config: str
@@ -79,13 +79,13 @@ class Features(nn.Module):
         self.network: Any = network
 
     @property
-    def eyes(self) -> nn.Module:
+    def vision(self) -> nn.Module:
         """The image tower without its projection."""
         return self.network.vision_model
 
     def see(self, pixels: Float32[Tensor, "m 3 s s"]) -> Float32[Tensor, "m d"]:
         """Vectors of images."""
-        seen = self.eyes(pixel_values=pixels).pooler_output.float()
+        seen = self.vision(pixel_values=pixels).pooler_output.float()
         project = getattr(self.network, "visual_projection", None)
         return seen if project is None else project(seen)
 
@@ -98,13 +98,13 @@ class FlavaFeatures(Features):
     """FLAVA's: the first token of either tower, projected."""
 
     @property
-    def eyes(self) -> nn.Module:
+    def vision(self) -> nn.Module:
         """The image tower without its projection."""
         return self.network.image_model
 
     def see(self, pixels: Float32[Tensor, "m 3 s s"]) -> Float32[Tensor, "m d"]:
         """Vectors of images."""
-        seen = self.eyes(pixel_values=pixels).last_hidden_state
+        seen = self.vision(pixel_values=pixels).last_hidden_state
         return self.network.image_projection(seen[:, 0].float())
 
     def read(self, ids: Int64[Tensor, "t i"], visible: Int64[Tensor, "t i"] | None) -> Float32[Tensor, "t d"]:
@@ -147,7 +147,7 @@ class ContrastiveScorer(TorchCanvas):
     def __init__(
         self,
         features: Features,
-        tokenizer: Texts,
+        tokenizer: Tokenizer,
         normalised: Normalised,
         vocabulary: int,
         masked: bool,
@@ -159,7 +159,7 @@ class ContrastiveScorer(TorchCanvas):
         self.side, self.dtype, self.device = normalised.side, dtype, device_text(self.torch_device)
         self.default_batch = IMAGES_AT_ONCE[self.torch_device.type]
         if dtype == "bfloat16":
-            products_in_bfloat16(features.eyes)
+            products_in_bfloat16(features.vision)
         with torch.inference_mode():
             self._scale = features.network.logit_scale.exp().reshape(())
             bias = getattr(features.network, "logit_bias", None)
@@ -233,13 +233,13 @@ def load_contrastive(
     family = config["model_type"]
     kind, is_flava = KINDS[family], family == "flava"
     sizes: Any = configuration(folder, config, family, kind.config)
-    eyes = "image_config" if is_flava else "vision_config"
-    vision, text = getattr(sizes, eyes), sizes.text_config
-    check_tower(folder, vision, eyes)
+    section = "image_config" if is_flava else "vision_config"
+    vision, text = getattr(sizes, section), sizes.text_config
+    check_tower(folder, vision, section)
     check_tower(folder, text, "text_config")
     if family == "siglip" and not vision.vision_use_head:
         raise ModelError(f"{folder}: a SigLIP without its pooling head has no image score")
-    tokenizer = Texts(folder, text.max_position_embeddings, kind.to_limit, kind.masked)
+    tokenizer = Tokenizer(folder, text.max_position_embeddings, kind.to_limit, kind.masked)
     normalised = Normalised(folder, kind.processor, side_of(folder, vision))
     module = import_module(f"transformers.models.{family}.modeling_{family}")
     network = without_weights(folder, FlavaTowers if is_flava else getattr(module, kind.model), sizes)

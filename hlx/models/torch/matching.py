@@ -12,7 +12,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from hlx.errors import ModelError
 from hlx.models.loading.checkpoint import configuration
-from hlx.models.loading.processors import Texts
+from hlx.models.loading.processors import Tokenizer
 from hlx.models.torch.building import check_tower, side_of, without_weights
 from hlx.models.torch.pairwise import MatchingScorer, joined_heads, split_heads
 from hlx.models.torch.pixels import Normalised
@@ -160,7 +160,7 @@ def _blip(folder: Path, raw: dict[str, Any], dtype: str, device: torch.device) -
     if not text.is_decoder:
         raise ModelError(f"{folder}: config.json: text_config.is_decoder is false: texts would see no image")
     side = side_of(folder, config.vision_config)
-    tokenizer = Texts(folder, text.max_position_embeddings, to_limit=False, masked=True)
+    tokenizer = Tokenizer(folder, text.max_position_embeddings, to_limit=False, masked=True)
     normalised = Normalised(folder, "blip", side)
     network = without_weights(folder, BlipNetwork, config)
     load_matcher(network, folder, "blip", "itm_head", ("vision_proj.", "text_proj."))
@@ -179,7 +179,7 @@ def _vilt(folder: Path, raw: dict[str, Any], dtype: str, device: torch.device) -
             f"{folder}: config.json: max_image_length is {config.max_image_length}: some of the {patches} "
             "patches would be left out at random; -1 keeps them all"
         )
-    tokenizer = Texts(folder, config.max_position_embeddings, to_limit=False, masked=True)
+    tokenizer = Tokenizer(folder, config.max_position_embeddings, to_limit=False, masked=True)
     normalised = Normalised(folder, "vilt", side)
     network = without_weights(folder, ViltForImageAndTextRetrieval, config)
     load_matcher(network, folder, "vilt", "rank_output")

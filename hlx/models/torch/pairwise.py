@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Float32, Int64, UInt8
 from torch import Tensor, nn
 
-from hlx.models.loading.processors import Texts
+from hlx.models.loading.processors import Tokenizer
 from hlx.models.torch.building import IMAGES_AT_ONCE, check_known, products_in_bfloat16
 from hlx.models.torch.pixels import Normalised, TorchCanvas
 from hlx.models.torch.torch_devices import device_text, true_float32
@@ -56,7 +56,12 @@ class MatchingScorer(TorchCanvas):
     packages = ("torch", "transformers")
 
     def __init__(
-        self, network: Any, tokenizer: Texts, normalised: Normalised, vocabulary: int, dtype: str = "float32"
+        self,
+        network: Any,
+        tokenizer: Tokenizer,
+        normalised: Normalised,
+        vocabulary: int,
+        dtype: str = "float32",
     ) -> None:
         self.network, self._tokenizer, self._normalised = network, tokenizer, normalised
         self._vocabulary = vocabulary

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float32, Int32, UInt8
 from torch import Tensor, nn
 
 from hlx.io.images import square
-from hlx.models.loading.processors import Pixels
+from hlx.models.loading.processors import ImageProcessor
 
 
 class TorchCanvas:
@@ -77,7 +77,7 @@ class Normalised(nn.Module):
     def __init__(self, folder: Path, processor: str, side: int) -> None:
         super().__init__()
         self.side = side
-        self.pixels = pixels = Pixels(folder, processor, side)
+        self.pixels = pixels = ImageProcessor(folder, processor, side)
         pixels.check_pixelwise()
         for name, values in zip(("mean", "scale"), pixels.mean_and_scale(), strict=True):
             self.register_buffer(name, torch.from_numpy(values)[:, None, None], persistent=False)

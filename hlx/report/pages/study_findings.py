@@ -11,7 +11,7 @@ from hlx.alignment.analysis import Analysis, ModelAnalysis
 from hlx.alignment.analysis.analysis import Test
 from hlx.alignment.compare import Comparison
 from hlx.alignment.inference import Unavailable
-from hlx.io.messages import counted, stimuli_counted
+from hlx.io.messages import plural, plural_stimuli
 from hlx.report.kit.numbers import coefficient, compared_with, interval, listed
 from hlx.report.pages.study_similarity import mean_of
 
@@ -49,7 +49,7 @@ def _similarity(analysis: Analysis) -> list[str]:
     else:
         means = listed([_mean(name, one) for name, one in analysis.models.items()])
     verdict = _verdict(analysis, "t-test", "significantly different from zero")
-    tests = counted(len(analysis.corrections), "test")
+    tests = plural(len(analysis.corrections), "test")
     corrected = f": {verdict} after Bonferroni's correction for {tests}" if verdict else ""
     what = "the rank correlation of model maps and human maps"
     return [f"Over {_analysed(analysis)}, mean RC, {what}, is {means}{corrected}."]
@@ -60,10 +60,10 @@ def _analysed(analysis: Analysis) -> str:
     every = len(analysis.study.stimuli)
     fewer = {name: one.rc.n for name, one in analysis.models.items() if one.rc.n < every}
     if not fewer:
-        return stimuli_counted(every)
+        return plural_stimuli(every)
     least = f"{min(fewer.values()):,}"
     only = f" for {listed(list(fewer))}" if len(fewer) < len(analysis.models) else ""
-    return f"{stimuli_counted(every)}, {'at least ' if len(fewer) > 1 else ''}{least} of them{only}"
+    return f"{plural_stimuli(every)}, {'at least ' if len(fewer) > 1 else ''}{least} of them{only}"
 
 
 def _mean(name: str, one: ModelAnalysis) -> str:

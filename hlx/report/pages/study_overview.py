@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from hlx.alignment.analysis import Analysis, Study
 from hlx.alignment.analysis.analysis import CorrectedTest, Correction
-from hlx.io.messages import counted, stimuli_counted
+from hlx.io.messages import plural, plural_stimuli
 from hlx.report.kit.numbers import UNDEFINED, level, listed, probability
 from hlx.report.kit.sections import Part, Section, paragraph, table_part
 from hlx.report.kit.tables import Cell, Column, Table, model_cell, table_of, text
@@ -39,7 +39,7 @@ def study_section(analysis: Analysis) -> Section:
     if study.humans.dropped:
         parts.append(
             paragraph(
-                f"{stimuli_counted(len(study.humans.dropped))} had too few valid responses and took no part."
+                f"{plural_stimuli(len(study.humans.dropped))} had too few valid responses and took no part."
             )
         )
     return Section("study", "The study", parts)
@@ -74,7 +74,7 @@ def _raters(study: Study) -> str:
     if not raters:
         return "not known: the human maps came as means"
     counts = [len(one.raters) for one in maps]
-    people = counted(len(raters), "simulated participant" if study.humans.simulated else "participant")
+    people = plural(len(raters), "simulated participant" if study.humans.simulated else "participant")
     few, many = min(counts), max(counts)
     return f"{people}, {few if few == many else f'{few} to {many}'} for each stimulus"
 
@@ -95,9 +95,9 @@ def _benchmarks(study: Study) -> str:
         if model.benchmark is None:
             said[model.name] = "none"
         elif model.benchmark.own_stimuli:
-            said[model.name] = f"the study's own {stimuli_counted(len(model.benchmark.f))}"
+            said[model.name] = f"the study's own {plural_stimuli(len(model.benchmark.f))}"
         else:
-            said[model.name] = f"{counted(len(model.benchmark.f), 'item')} of a benchmark"
+            said[model.name] = f"{plural(len(model.benchmark.f), 'item')} of a benchmark"
     same = _same_for_all(said)
     return f"{same}, for every model" if same else _by_model(said)
 
@@ -139,7 +139,7 @@ def corrections_section(analysis: Analysis) -> Section:
         said += " Correlations of few stimuli have an exact p, from all pairings of RC and score."
     share = f"{alpha} / {len(tests)} = {level(analysis.alpha_corrected)}"
     lead = paragraph(
-        f"The study makes {counted(len(tests), 'test')}, so Bonferroni's correction leaves each an "
+        f"The study makes {plural(len(tests), 'test')}, so Bonferroni's correction leaves each an "
         f"alpha of {share}. Bonferroni and Holm bound the probability of even one false positive, "
         "Benjamini\N{EN DASH}Hochberg the expected share of false ones among the positives."
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from hlx.alignment.analysis import Analysis
 from hlx.alignment.compare import Comparison, compare
 from hlx.io.files import check_output, write_bytes
-from hlx.io.messages import counted, stimuli_counted
+from hlx.io.messages import plural, plural_stimuli
 from hlx.report.kit import shell
 from hlx.report.kit.numbers import file_size, listed
 from hlx.report.kit.sections import Part, Section
@@ -70,8 +70,8 @@ def make_page(
         title=title,
         facts=[
             study.name,
-            stimuli_counted(len(study.stimuli)),
-            counted(len(analysis.models), "model"),
+            plural_stimuli(len(study.stimuli)),
+            plural(len(analysis.models), "model"),
             f"{study.grid} regions",
         ],
         findings=found,
@@ -156,4 +156,4 @@ def _images(images: Thumbnails) -> str:
     if not images.names:
         return "none: give their folder with --images"
     size = file_size(len(images.definitions))
-    return f"{counted(images.count, 'image')}, at most {images.side} px wide and high, {size} in all"
+    return f"{plural(images.count, 'image')}, at most {images.side} px wide and high, {size} in all"

@@ -16,7 +16,7 @@ from hlx.alignment.inference import (
     Unavailable,
     WaldTest,
 )
-from hlx.io.messages import counted, stimuli_counted
+from hlx.io.messages import plural, plural_stimuli
 from hlx.report.kit.numbers import MINUS, UNDEFINED, coefficient, level, number, probability, whole
 from hlx.report.kit.sections import Part, Section, heading, paragraph, table_part
 from hlx.report.kit.tables import (
@@ -240,7 +240,7 @@ def _differences(over: OverModels) -> list[Part]:
         "The same stimuli are met by all models, yet the study's own test, a one-way analysis of variance, "
         "takes those of each model for a sample of their own. Tests that pair them set differences between "
         "stimuli apart.",
-        f"They leave out {stimuli_counted(dropped)} without an RC of every model." if dropped else "",
+        f"They leave out {plural_stimuli(dropped)} without an RC of every model." if dropped else "",
         ""
         if epsilon is None
         else f"Greenhouse and Geisser's epsilon, by which they multiply both df, is {coefficient(epsilon)}.",
@@ -310,7 +310,7 @@ def _mixed_model(over: OverModels) -> list[Part]:
         return [title, *reasons] if reasons else []
     said = paragraph(
         f"RC ~ {' + '.join([*fit.references, '(1 | stimulus)'])}, fitted to "
-        f"{counted(fit.observations, 'RC')} of {stimuli_counted(fit.n)}: each stimulus has a level "
+        f"{plural(fit.observations, 'RC')} of {plural_stimuli(fit.n)}: each stimulus has a level "
         "of its own, which all models share.",
         f"Of the variance that is left, stimuli make up {coefficient(fit.icc)} (intraclass correlation, ICC)."
         if fit.converged and coefficient(fit.icc) != UNDEFINED

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from hlx.estimators import EXACT
-from hlx.io.messages import counted, stimuli_counted
+from hlx.io.messages import plural, plural_stimuli
 from hlx.report.kit.numbers import coefficient, listed, percent
 from hlx.sweep.across_settings.agreement import BackgroundAgreement, GridAgreement
 from hlx.sweep.across_settings.estimator_error import way_of
@@ -55,8 +55,8 @@ def mean_over(items: Iterable[T], number: Callable[[T], float | None]) -> float 
 def _extent(sweep: SweepComparison) -> str:
     asked = sweep.maps + sum(model.missing for model in sweep.lacking)
     failed = sum(sum(model.failed.values()) for model in sweep.lacking)
-    models = counted(len(sweep.models), "model")
-    whole = f"{counted(sweep.maps, 'map')} of {stimuli_counted(sweep.stimuli)} by {models}"
+    models = plural(len(sweep.models), "model")
+    whole = f"{plural(sweep.maps, 'map')} of {plural_stimuli(sweep.stimuli)} by {models}"
     if asked == sweep.maps:
         return f"{whole}: everything that was asked."
     lost = f", of which {failed:,} failed" if failed else ""

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from hlx.io.files import check_output, write_bytes
-from hlx.io.messages import counted, stimuli_counted
+from hlx.io.messages import plural, plural_stimuli
 from hlx.report.kit.numbers import listed
 from hlx.report.kit.shell import Page, render
 from hlx.report.pages.sweep_findings import findings
@@ -38,9 +38,9 @@ def make_sweep_page(sweep: SweepComparison, title: str | None = None) -> Page:
         title=title,
         facts=[
             sweep.name,
-            stimuli_counted(sweep.stimuli),
-            counted(len(sweep.models), "model"),
-            counted(len(sweep.regions), "partition into regions", "partitions into regions"),
+            plural_stimuli(sweep.stimuli),
+            plural(len(sweep.models), "model"),
+            plural(len(sweep.regions), "partition into regions", "partitions into regions"),
         ],
         findings=found,
         sections=[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hlx.io.messages import counted
+from hlx.io.messages import plural
 from hlx.report.kit.sections import (
     Figure,
     Part,
@@ -144,7 +144,7 @@ def missing_section(sweep: SweepComparison) -> Section:
     if not sweep.lacking:
         return Section("missing", "What is missing", [])
     reasons = [
-        f"{model.model}: {counted(count, 'map')}: {reason}"
+        f"{model.model}: {plural(count, 'map')}: {reason}"
         for model in sweep.lacking
         for reason, count in model.failed.items()
     ]
@@ -152,7 +152,7 @@ def missing_section(sweep: SweepComparison) -> Section:
     if reasons:
         told = reasons[:MOST_REASONS]
         if len(reasons) > MOST_REASONS:
-            told.append(f"and {counted(len(reasons) - MOST_REASONS, 'other reason')}")
+            told.append(f"and {plural(len(reasons) - MOST_REASONS, 'other reason')}")
         parts += [heading("Why maps failed"), Part("notes", told)]
     return Section("missing", "What is missing", parts)
 
@@ -184,7 +184,7 @@ def _title(sweep: SweepComparison, model: str, background: str) -> str:
 def _left_out(count: int) -> list[Part]:
     more = count - MOST_FIGURES
     return (
-        [paragraph(f"{counted(more, 'figure')} more would follow; the summary has the numbers.")]
+        [paragraph(f"{plural(more, 'figure')} more would follow; the summary has the numbers.")]
         if more > 0
         else []
     )

@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from hlx.attribution.estimate import Request
+from hlx.attribution.estimate import EstimatorSpec
 from hlx.errors import InputError
 from hlx.estimators import ESTIMATORS, get_estimator
 from hlx.games.regions import Grid
@@ -340,11 +340,11 @@ class EstimatorEntry(NamedTomlTable):
         """Whether n regions are within its limits: it is left out where there are fewer or more."""
         return (self.fewest_players or 0) <= n <= (n if self.most_players is None else self.most_players)
 
-    def requests(self, n: int) -> list[Request]:
+    def estimator_specs(self, n: int) -> list[EstimatorSpec]:
         """What it is asked for n regions, by budget and seed."""
         budgets: list[int | None] = [budget.of(n) for budget in self.budgets]
         return [
-            Request(get_estimator(self.name), budget, seed, self.tolerance)
+            EstimatorSpec(get_estimator(self.name), budget, seed, self.tolerance)
             for budget in budgets or [None]
             for seed in self.seeds
         ]

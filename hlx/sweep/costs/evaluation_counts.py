@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from hlx.attribution.estimate import Request
+from hlx.attribution.estimate import EstimatorSpec
 from hlx.estimators import make_plan
 from hlx.games.coalitions import row_keys
 from hlx.games.regions import Grid
@@ -27,49 +27,49 @@ class Count(NamedTuple):
 
 
 class EvaluationCounts:
-    """Counts, made once for all groups of the same regions and requests."""
+    """Counts, made once for all groups of the same regions and specs."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, Grid | None, tuple[Request, ...]], dict[str, Count]] = {}
+        self._known: dict[tuple[int, Grid | None, tuple[EstimatorSpec, ...]], dict[str, Count]] = {}
 
     def of(self, group: ImageGroup) -> dict[str, Count]:
         """What each estimator adds, by name, to what those before it evaluate; tables come first.
 
         Label maps of the same number of regions count as alike.
         """
-        requests = tuple(dict.fromkeys(job.request for job in group.jobs))
-        key = group.regions.n_players, group.regions.grid, requests
+        specs = tuple(dict.fromkeys(job.spec for job in group.jobs))
+        key = group.regions.n_players, group.regions.grid, specs
         if key not in self._known:
-            self._known[key] = _counted(group.regions, requests)
+            self._known[key] = _counted(group.regions, specs)
         return self._known[key]
 
 
-def _counted(regions: PlannedRegions, requests: tuple[Request, ...]) -> dict[str, Count]:
+def _counted(regions: PlannedRegions, specs: tuple[EstimatorSpec, ...]) -> dict[str, Count]:
     n = regions.n_players
     everything = 1 << n
-    counts = {request.estimator.name: Count() for request in requests}
+    counts = {spec.estimator.name: Count() for spec in specs}
     seen: set[int | bytes] = set()
     unplanned: dict[tuple[str, int], int] = {}
     total = 0
-    for request in sorted(requests, key=lambda request: not request.takes_table(n)):
+    for spec in sorted(specs, key=lambda spec: not spec.takes_table(n)):
         if total == everything:
             break
-        name, at_most = request.estimator.name, False
-        if request.takes_table(n):
+        name, at_most = spec.estimator.name, False
+        if spec.takes_table(n):
             new = everything - total
         else:
-            *_, limit = request.rounds(n)
+            *_, limit = spec.rounds(n)
             at_most = limit is not None and (
-                request.tolerance is not None or request.estimator.costly or limit > MOST_PLANNED
+                spec.tolerance is not None or spec.estimator.expensive or limit > MOST_PLANNED
             )
             if at_most and limit is not None:
                 # With the same seed a smaller budget's coalitions are among those of a larger one.
-                before = unplanned.get((name, request.seed), 0)
-                unplanned[name, request.seed] = max(before, limit)
+                before = unplanned.get((name, spec.seed), 0)
+                unplanned[name, spec.seed] = max(before, limit)
                 new = max(0, limit - before)
             else:
-                # Only costly estimators' coalitions depend on more of a label map than its players.
-                plan = make_plan(request.estimator, n, limit, request.seed, regions.grid)
+                # Only expensive estimators' coalitions depend on more of a label map than its players.
+                plan = make_plan(spec.estimator, n, limit, spec.seed, regions.grid)
                 keys = set(row_keys(plan.coalitions).tolist())
                 new = len(keys - seen)
                 seen |= keys

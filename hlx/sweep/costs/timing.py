@@ -141,22 +141,22 @@ def _rate(loaded: Loaded, model: PlannedModel, group: ImageGroup) -> tuple[Rate,
     start = time.perf_counter()
     prepared = Preparer().prepare(loaded, model, group)
     preparing = time.perf_counter() - start
-    questions = loaded.questions([(first_one.caption, first_one.foil)])
+    text_queries = loaded.text_queries([(first_one.caption, first_one.foil)])
     start = time.perf_counter()
-    loaded.questions([(first_one.caption, first_one.foil)])
+    loaded.text_queries([(first_one.caption, first_one.foil)])
     besides = time.perf_counter() - start
     evaluations = sum(count.evaluations for count in EvaluationCounts().of(group).values())
     m = min(prepared.masked.batch_size, evaluations)
-    first = _seconds(prepared, questions, m)
-    seconds = _seconds(prepared, questions, m)
+    first = _seconds(prepared, text_queries, m)
+    seconds = _seconds(prepared, text_queries, m)
     compiling = max(0.0, first - seconds)
     while seconds < ENOUGH_SECONDS and m < evaluations:
         m = min(2 * m, evaluations)
-        _seconds(prepared, questions, m)
-        seconds = _seconds(prepared, questions, m)
+        _seconds(prepared, text_queries, m)
+        seconds = _seconds(prepared, text_queries, m)
     evaluation = seconds / m
-    costly = _costly(group)
-    if evaluation * evaluations <= MOST_SECONDS and costly <= MOST_COSTLY:
+    expensive = _costly(group)
+    if evaluation * evaluations <= MOST_SECONDS and expensive <= MOST_COSTLY:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of tolerances: the run will tell them
             compute(loaded, model, group, prepared)
@@ -165,20 +165,20 @@ def _rate(loaded: Loaded, model: PlannedModel, group: ImageGroup) -> tuple[Rate,
             besides = max(0.0, time.perf_counter() - start - evaluation * evaluations)
         if failures:
             raise InputError(failures[0].reason)
-    return Rate(evaluation, besides / len(group.jobs), preparing, costly <= MOST_COSTLY), compiling
+    return Rate(evaluation, besides / len(group.jobs), preparing, expensive <= MOST_COSTLY), compiling
 
 
-def _seconds(prepared: Prepared, questions: object, m: int) -> float:
+def _seconds(prepared: Prepared, text_queries: object, m: int) -> float:
     n = prepared.masked.n_players
     rows = np.random.default_rng(m).random((m, n)) < 0.5
     start = time.perf_counter()
-    prepared.masked.values(rows, questions)
+    prepared.masked.values(rows, text_queries)
     return time.perf_counter() - start
 
 
 def _costly(group: ImageGroup) -> int:
-    """Budget times regions of the group's costly estimators."""
+    """Budget times regions of the group's expensive estimators."""
     n = _players(group)
-    requests = {job.request for job in group.jobs if job.request.estimator.costly}
-    limits = [list(request.rounds(n))[-1] or 0 for request in requests]
+    specs = {job.spec for job in group.jobs if job.spec.estimator.expensive}
+    limits = [list(spec.rounds(n))[-1] or 0 for spec in specs]
     return sum(n * limit for limit in limits)

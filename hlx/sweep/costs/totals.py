@@ -25,7 +25,7 @@ class CostLine:
     evaluations : still to do: what the estimator adds to those that the group's others share with it.
     at_most : it may be fewer evaluations.
     seconds : of what is still to do; None where that was not measured.
-    at_least : it takes longer, by what large budgets of costly estimators take to solve.
+    at_least : it takes longer, by what large budgets of expensive estimators take to solve.
     """
 
     model: str
@@ -98,24 +98,24 @@ def costs(plan: Plan, scanned: Scan, timings: Mapping[int, Timing | str] | None 
     lines: dict[tuple[int, str, str], CostLine] = {}
     for group in plan.groups:
         for job in group.jobs:
-            line = _line(lines, plan, group, job.request.estimator.name)
+            line = _line(lines, plan, group, job.spec.estimator.name)
             line.jobs += 1
             line.done += job.id in scanned
     todo = remaining_groups(plan, scanned)
     for group in todo:
         timing = timings.get(group.model)
         rate = timing.rate(group.regions.n_players) if isinstance(timing, Timing) else None
-        asked = Counter(job.request.estimator.name for job in group.jobs)
-        # Besides its evaluations a group takes what costly estimators take to solve, where there are any.
-        costly = {job.request.estimator.name for job in group.jobs if job.request.estimator.costly} or asked
+        asked = Counter(job.spec.estimator.name for job in group.jobs)
+        # Besides its evaluations a group takes what expensive estimators take to solve, where there are any.
+        expensive = {job.spec.estimator.name for job in group.jobs if job.spec.estimator.expensive} or asked
         total = 0.0
         for name, (evaluations, at_most) in counts.of(group).items():
             line = _line(lines, plan, group, name)
             line.evaluations += evaluations
             line.at_most |= at_most
             if rate is not None:
-                besides = rate.job * len(group.jobs) * asked[name] / sum(asked[each] for each in costly)
-                seconds = rate.evaluation * evaluations + (besides if name in costly else 0.0)
+                besides = rate.job * len(group.jobs) * asked[name] / sum(asked[each] for each in expensive)
+                seconds = rate.evaluation * evaluations + (besides if name in expensive else 0.0)
                 line.seconds = (line.seconds or 0.0) + seconds
                 line.at_least |= not rate.solved
                 total += seconds

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hlx.attribution.estimate import Request
+from hlx.attribution.estimate import EstimatorSpec
 from hlx.errors import HlxError, InputError
 from hlx.games.stimuli import gather_read, read_stimuli
 from hlx.models.loading.load import identify
@@ -101,29 +101,29 @@ def plan_sweep(sweep: SweepFile | Mapping[str, Any] | str | Path) -> Plan:
     stimuli, by_image = _stimuli(sweep, problems)
     images = _hashed(by_image, problems)
     regions = planned_regions(sweep.regions, images, sides, problems)
-    requests = PlannedEstimators(sweep.estimators)
+    specs = PlannedEstimators(sweep.estimators)
     for entry in sweep.regions:
         if entry.grid is not None:  # also where no image was found
-            requests.add(entry.grid.n_players, entry.label)
+            specs.add(entry.grid.n_players, entry.label)
     combinations = [
         (image, by_image[image.path], of_image) for image in images for of_image in regions[image.path]
     ]
     for _, _, of_image in combinations:
-        requests.add(of_image.n_players, of_image.label)
-    requests.tell(problems)
+        specs.add(of_image.n_players, of_image.label)
+    specs.tell(problems)
     problems.tell()
     groups = tuple(
-        _group(sweep, models, m, image, of_image, background, of_stimuli, requests.of(of_image.n_players))
+        _group(sweep, models, m, image, of_image, background, of_stimuli, specs.of(of_image.n_players))
         for m in range(len(models))
         for image, of_stimuli, of_image in combinations
         for background in sweep.backgrounds
-        if requests.of(of_image.n_players)
+        if specs.of(of_image.n_players)
     )
     if not groups:
         raise InputError(f"{sweep.path}: fewest_players and most_players leave nothing to compute")
     left_out: Counter[tuple[str, str]] = Counter()
     for _, of_stimuli, of_image in combinations:
-        for name, count in requests.left_out(of_image.n_players).items():
+        for name, count in specs.left_out(of_image.n_players).items():
             left_out[name, of_image.label] += count * len(of_stimuli) * len(models) * len(sweep.backgrounds)
     told = tuple(LeftOut(name, label, count) for (name, label), count in left_out.items())
     return Plan(sweep, stimuli, models, groups, told)
@@ -137,17 +137,17 @@ def _group(
     regions: PlannedRegions,
     background: str,
     stimuli: list[PlannedStimulus],
-    requests: tuple[Request, ...],
+    specs: tuple[EstimatorSpec, ...],
 ) -> ImageGroup:
     keep = sweep.keep_tables
     jobs = tuple(
         Job(
-            job_id(job_identity(models[model], image, regions, background, one, request, keep)),
+            job_id(job_identity(models[model], image, regions, background, one, spec, keep)),
             one,
-            request,
+            spec,
         )
         for one in stimuli
-        for request in requests
+        for spec in specs
     )
     return ImageGroup(model, image, regions, background, keep, jobs)
 

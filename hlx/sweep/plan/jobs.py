@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hlx.attribution.estimate import Request
+from hlx.attribution.estimate import EstimatorSpec
 from hlx.errors import InputError
 from hlx.games.regions import Grid, LabelMap, Regions
 
@@ -117,12 +117,12 @@ class Job:
     ----------
     id : 64 hexadecimal digits, see `job_id`. Stimuli with the same texts and image share it.
     stimulus : the caption and foil.
-    request : estimator, budget, seed, tolerance.
+    spec : estimator, budget, seed, tolerance.
     """
 
     id: str
     stimulus: PlannedStimulus
-    request: Request
+    spec: EstimatorSpec
 
 
 @dataclass(frozen=True)
@@ -154,11 +154,11 @@ def job_identity(
     regions: PlannedRegions,
     background: str,
     stimulus: PlannedStimulus,
-    request: Request,
+    spec: EstimatorSpec,
     keep_tables: bool,
 ) -> dict[str, Any]:
     """Everything that determines a job's result, as JSON's types."""
-    source = request.estimator.source
+    source = spec.estimator.source
     return {
         **({} if source is None else {"estimator_source": source}),
         "results": RESULTS_VERSION,
@@ -168,11 +168,11 @@ def job_identity(
         "background": background,
         "caption": stimulus.caption,
         "foil": stimulus.foil,
-        "estimator": request.estimator.name,
-        "budget": request.budget,
-        "seed": request.seed,
-        "tolerance": request.tolerance,
-        "table": keep_tables and request.takes_table(regions.n_players),
+        "estimator": spec.estimator.name,
+        "budget": spec.budget,
+        "seed": spec.seed,
+        "tolerance": spec.tolerance,
+        "table": keep_tables and spec.takes_table(regions.n_players),
     }
 
 

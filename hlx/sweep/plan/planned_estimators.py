@@ -5,35 +5,35 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from hlx.attribution.estimate import Request
+from hlx.attribution.estimate import EstimatorSpec
 from hlx.errors import InputError
 from hlx.sweep.config.entries import EstimatorEntry
 from hlx.sweep.config.problems import Problems
 
 
 class PlannedEstimators:
-    """The requests of a sweep's estimators, made and checked once for each number of regions."""
+    """The specs of a sweep's estimators, made and checked once for each number of regions."""
 
     def __init__(self, entries: Sequence[EstimatorEntry]) -> None:
         self._entries = tuple(entries)
-        self._of: dict[int, tuple[Request, ...]] = {}
+        self._of: dict[int, tuple[EstimatorSpec, ...]] = {}
         self._left_out: dict[int, Counter[str]] = {}
         self._impossible: dict[int, list[tuple[str, str]]] = {}
 
     def add(self, n: int, label: str) -> None:
-        """Make the requests for n regions, of which those called `label` are the first."""
+        """Make the specs for n regions, of which those called `label` are the first."""
         if n in self._of:
             return
-        asked, left_out = list[Request](), list[Request]()
+        asked, left_out = list[EstimatorSpec](), list[EstimatorSpec]()
         for number, entry in enumerate(self._entries):
-            requests = entry.requests(n)
+            specs = entry.estimator_specs(n)
             if not entry.takes(n):
-                left_out += requests
+                left_out += specs
                 continue
-            asked += requests
-            for request in requests:
+            asked += specs
+            for spec in specs:
                 try:
-                    request.check(n)
+                    spec.check(n)
                 except InputError as error:
                     self._impossible.setdefault(number, []).append((label, str(error)))
                     break
@@ -41,12 +41,12 @@ class PlannedEstimators:
         # What another entry asks for is not left out.
         self._left_out[n] = Counter(one.estimator.name for one in set(left_out) - set(asked))
 
-    def of(self, n: int) -> tuple[Request, ...]:
+    def of(self, n: int) -> tuple[EstimatorSpec, ...]:
         """Those for n regions, each once."""
         return self._of[n]
 
     def left_out(self, n: int) -> dict[str, int]:
-        """How many requests of each estimator its limits leave out."""
+        """How many specs of each estimator its limits leave out."""
         return self._left_out[n]
 
     def tell(self, problems: Problems) -> None:

@@ -18,7 +18,7 @@ from hlx.errors import InputError, OutputError
 from hlx.games.regions import Grid
 from hlx.io.csv_jsonl import ENDINGS
 from hlx.io.files import filling, write_csv
-from hlx.io.messages import counted, stimuli_counted
+from hlx.io.messages import plural, plural_stimuli
 from hlx.sweep.results.merged_file import SweepResults
 from hlx.sweep.results.sweep_maps import SweepMap, distinct, grouped
 
@@ -158,7 +158,7 @@ class ExportFolder:
                 {
                     "stimulus": m.row.stimulus,
                     "score_caption": m.score_caption,
-                    "score_foil": m.score_caption - m.v_all,
+                    "score_foil": m.score_caption - m.grand_coalition_value,
                 }
                 for m in self.models[model]
                 if m.row.foil is not None
@@ -201,10 +201,10 @@ class ExportFolder:
             for model, own in self.models.items()
             if len(own) < len(self.stimuli)
         }
-        notes += [f"{model} has no maps of {stimuli_counted(count)}" for model, count in lacking.items()]
+        notes += [f"{model} has no maps of {plural_stimuli(count)}" for model, count in lacking.items()]
         silent = sum(row["foil"] is None for row in self.stimuli)
         if silent:
-            notes.append(f"{counted(silent, 'stimulus', 'stimuli')} without a foil have no scores to compare")
+            notes.append(f"{plural(silent, 'stimulus', 'stimuli')} without a foil have no scores to compare")
         return notes
 
 

@@ -47,8 +47,8 @@ class JobResult:
     values, standard_error, table : as in `hlx.Attribution`; None where there is none.
     record : all else that is the result or made it, as JSON's types: "identity" (what the job's id hashes),
         "image_hash" (of the pixels), "estimator" (what it came to be: "exact" where the budget reached all
-        coalitions), "kind", "v_all", "v_none", "n_evaluations", "degrees_of_freedom", "score_caption", "unit"
-        (of f), "batch_size", "versions" (with "device").
+        coalitions), "kind", "grand_coalition_value", "baseline_value", "n_evaluations", "degrees_of_freedom",
+        "score_caption", "unit" (of f), "batch_size", "versions" (with "device").
     spent : what differs from run to run: "seconds" (of the job's share of its group), "host", "finished"
         (seconds since 1970).
     """
@@ -56,14 +56,14 @@ class JobResult:
     job: str
     values: Float64[np.ndarray, " n"]
     standard_error: Float64[np.ndarray, " n"] | None
-    table: Float32[np.ndarray, " coalitions"] | None
+    coalition_values: Float32[np.ndarray, " coalitions"] | None
     record: dict[str, Any]
     spent: dict[str, Any]
 
     def content(self) -> bytes:
         """SHA-256 of the result and what made it; seconds and hosts play no part."""
         digest = hashlib.sha256(json.dumps([self.job, self.record], sort_keys=True).encode())
-        for array in (self.values, self.standard_error, self.table):
+        for array in (self.values, self.standard_error, self.coalition_values):
             digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
         return digest.digest()
 
@@ -75,7 +75,7 @@ def columns_of(results: Sequence[JobResult]) -> dict[str, np.ndarray]:
         record = json.dumps({"record": result.record, "spent": result.spent}).encode()
         parts["records"].append(np.frombuffer(record, np.uint8))
         parts["values"].append(result.values)
-        for name, part in (("standard_error", result.standard_error), ("tables", result.table)):
+        for name, part in (("standard_error", result.standard_error), ("tables", result.coalition_values)):
             parts[name].append(np.zeros(0, FLAT[name]) if part is None else part)
     lengths = np.array([[len(part) for part in parts[name]] for name in FLAT], np.int64).T
     starts = np.cumsum(lengths, axis=0) - lengths
@@ -141,7 +141,7 @@ class Columns:
             job=self.jobs[i].hex(),
             values=values,
             standard_error=error if len(error) else None,
-            table=kept if len(kept) else None,
+            coalition_values=kept if len(kept) else None,
             record=made["record"],
             spent=made["spent"],
         )

@@ -193,7 +193,9 @@ def _batches(results: Iterable[JobResult]) -> Iterator[list[JobResult]]:
     size = 0
     for result in results:
         batch.append(result)
-        size += result.values.nbytes + (0 if result.table is None else result.table.nbytes)
+        size += result.values.nbytes + (
+            0 if result.coalition_values is None else result.coalition_values.nbytes
+        )
         if size > AT_ONCE:
             yield batch
             batch, size = [], 0

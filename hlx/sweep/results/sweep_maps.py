@@ -34,7 +34,7 @@ class SweepMap:
     kind : what the values are, "Shapley values" say.
     n_evaluations : distinct coalitions.
     seconds : the job's share of computing its image; None where not known.
-    score_caption, v_all : scores of the caption, and of caption less foil, with everything shown.
+    score_caption, grand_coalition_value : scores of the caption, and of caption less foil, with all shown.
     versions : of the packages that computed it, and "device".
     """
 
@@ -48,7 +48,7 @@ class SweepMap:
     n_evaluations: int
     seconds: float | None
     score_caption: float
-    v_all: float
+    grand_coalition_value: float
     versions: Mapping[str, str] = field(repr=False)
 
     @property
@@ -161,7 +161,7 @@ def _map(results: SweepResults, row: Row) -> SweepMap:
         n_evaluations=record["n_evaluations"],
         seconds=result.spent.get("seconds"),
         score_caption=record["score_caption"],
-        v_all=record["v_all"],
+        grand_coalition_value=record["grand_coalition_value"],
         versions=record["versions"],
     )
 

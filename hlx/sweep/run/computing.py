@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hlx.attribution.estimate import Found, Request
+from hlx.attribution.estimate import EstimatorSpec, GameEstimate
 from hlx.attribution.explain import answer, made_with
 from hlx.estimators import Estimator, Plan, make_plan
 from hlx.games.regions import LabelMap, Regions
@@ -63,42 +63,42 @@ class _Computation:
         self.loaded, self.model, self.group, self.prepared = loaded, model, group, prepared
 
     def results(self, jobs: Sequence[Job]) -> list[JobResult]:
-        """Results of jobs that are every one of some stimuli with every one of some requests."""
-        asked = list(dict.fromkeys(job.request for job in jobs))
+        """Results of jobs that are every one of some stimuli with every one of some specs."""
+        asked = list(dict.fromkeys(job.spec for job in jobs))
         pairs = list(dict.fromkeys(_pair(job.stimulus) for job in jobs))
         masked, regions = self.prepared.masked, self.prepared.regions
         # The captions alone are asked too: f and they give the scores of caption and foil.
-        questions = self.loaded.questions([*pairs, *[(caption, None) for caption, _ in pairs]])
-        answers = answer(masked, questions, asked, regions, len(pairs), planned=_planned)
+        text_queries = self.loaded.text_queries([*pairs, *[(caption, None) for caption, _ in pairs]])
+        answers = answer(masked, text_queries, asked, regions, len(pairs), planned=_planned)
         whole = np.ones((1, masked.n_players), np.bool_)
         captions = answers.evaluations(whole)[0, len(pairs) :]
         place = {pair: i for i, pair in enumerate(pairs)}
         found = dict(zip(asked, answers.found, strict=True))
         return [
-            self._result(job, found[job.request][i], float(captions[i]))
+            self._result(job, found[job.spec][i], float(captions[i]))
             for job in jobs
             for i in [place[_pair(job.stimulus)]]
         ]
 
-    def _result(self, job: Job, found: Found, score_caption: float) -> JobResult:
+    def _result(self, job: Job, found: GameEstimate, score_caption: float) -> JobResult:
         group, estimate = self.group, found.estimate
-        kept = group.keep_tables and job.request.takes_table(self.prepared.masked.n_players)
+        kept = group.keep_tables and job.spec.takes_table(self.prepared.masked.n_players)
         identity = job_identity(
             self.model,
             group.image,
             group.regions,
             group.background,
             job.stimulus,
-            job.request,
+            job.spec,
             group.keep_tables,
         )
         record: dict[str, Any] = {
             "identity": identity,
             "image_hash": self.prepared.image_hash,
             "estimator": found.estimator,
-            "kind": job.request.estimator.estimates,
-            "v_all": found.v_all,
-            "v_none": found.v_none,
+            "kind": job.spec.estimator.estimates,
+            "grand_coalition_value": found.grand_coalition_value,
+            "baseline_value": found.baseline_value,
             "n_evaluations": found.n_evaluations,
             "degrees_of_freedom": estimate.degrees_of_freedom,
             "score_caption": score_caption,
@@ -111,7 +111,9 @@ class _Computation:
             job=job.id,
             values=np.ascontiguousarray(estimate.values, np.float64),
             standard_error=None if error is None else np.ascontiguousarray(error, np.float64),
-            table=np.asarray(found.table, np.float32) if kept and found.table is not None else None,
+            coalition_values=np.asarray(found.coalition_values, np.float32)
+            if kept and found.coalition_values is not None
+            else None,
             record=record,
             spent={},
         )
@@ -120,17 +122,17 @@ class _Computation:
 def _attempt(
     work: _Computation, jobs: Sequence[Job], results: list[JobResult], failures: list[Failure]
 ) -> None:
-    """Compute jobs together; where that fails by stimulus, then by request."""
+    """Compute jobs together; where that fails by stimulus, then by spec."""
     try:
         results += work.results(jobs)
     except Exception as error:
         if is_broken(error):
             raise
         by_stimulus: dict[Pair, list[Job]] = {}
-        by_request: dict[Request, list[Job]] = {}
+        by_request: dict[EstimatorSpec, list[Job]] = {}
         for job in jobs:
             by_stimulus.setdefault(_pair(job.stimulus), []).append(job)
-            by_request.setdefault(job.request, []).append(job)
+            by_request.setdefault(job.spec, []).append(job)
         parts = list((by_stimulus if len(by_stimulus) > 1 else by_request).values())
         if len(parts) == 1:
             failures.append(failure_of(jobs, reason_of(error)))
@@ -144,7 +146,7 @@ def _pair(stimulus: PlannedStimulus) -> Pair:
 
 
 def _planned(estimator: Estimator, n: int, budget: int | None, seed: int, regions: Regions | None) -> Plan:
-    if not estimator.neighbourhoods:
+    if not estimator.uses_adjacency:
         regions = None
     # Label maps are as many as images, and as large.
     kept = budget is not None and budget <= MOST_KEPT and not isinstance(regions, LabelMap)

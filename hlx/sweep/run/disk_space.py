@@ -91,9 +91,9 @@ def size_text(size: int) -> str:
 
 def _numbers(group: ImageGroup, job: Job) -> int:
     """Bytes of values, standard errors and table."""
-    n, request = group.regions.n_players, job.request
-    if not request.takes_table(n):
-        return 8 * n * (1 + request.estimator.standard_errors)
+    n, spec = group.regions.n_players, job.spec
+    if not spec.takes_table(n):
+        return 8 * n * (1 + spec.estimator.standard_errors)
     return 8 * n + (4 << n if group.keep_tables else 0)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hlx.errors import InputError
-from hlx.io.messages import counted
+from hlx.io.messages import plural
 from hlx.sweep.config.compilation_cache import keep_compiled
 from hlx.sweep.config.sweep_file import SweepFile
 from hlx.sweep.plan.expand import Plan, plan_sweep
@@ -100,7 +100,7 @@ def run_sweep(
 def _heading(plan: Plan, shard: tuple[int, int] | None) -> str:
     images = len({group.image.path for group in plan.groups})
     regions = len({group.regions.label for group in plan.groups})
-    asked = f"{counted(plan.n_jobs, 'job')} of {counted(len(plan.models), 'model')}"
-    seen = f"{counted(images, 'image')} and {counted(regions, 'kind')} of regions"
+    asked = f"{plural(plan.n_jobs, 'job')} of {plural(len(plan.models), 'model')}"
+    seen = f"{plural(images, 'image')} and {plural(regions, 'kind')} of regions"
     share = "" if shard is None else f"; part {shard[0]} of {shard[1]} of them"
     return f"{asked}, {seen}, into {plan.sweep.output}{share}"

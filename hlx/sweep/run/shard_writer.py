@@ -118,5 +118,5 @@ class ShardWriter:
 
 
 def _size(results: Iterable[JobResult]) -> int:
-    arrays = [array for r in results for array in (r.values, r.standard_error, r.table)]
+    arrays = [array for r in results for array in (r.values, r.standard_error, r.coalition_values)]
     return sum(RECORD_BYTES + array.nbytes for array in arrays if array is not None)

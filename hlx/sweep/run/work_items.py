@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hlx.attribution.estimate import Request
+from hlx.attribution.estimate import EstimatorSpec
 from hlx.errors import InputError
 from hlx.estimators import get_estimator
 from hlx.io.checks import check_file
@@ -41,7 +41,7 @@ class WorkItem:
         """
         jobs = []
         for job in group.jobs:
-            asked = job.request
+            asked = job.spec
             how = asked.estimator.name, asked.budget, asked.seed, asked.tolerance
             jobs.append((job.id, job.stimulus, how))
         labels = group.regions.labels
@@ -58,11 +58,11 @@ class WorkItem:
 
     def group(self) -> ImageGroup:
         """The group, whose files are where they were packed."""
-        requests = {
-            how: Request(get_estimator(how[0]), *how[1:])
+        specs = {
+            how: EstimatorSpec(get_estimator(how[0]), *how[1:])
             for how in dict.fromkeys(how for _, _, how in self.jobs)
         }
-        jobs = tuple(Job(name, stimulus, requests[how]) for name, stimulus, how in self.jobs)
+        jobs = tuple(Job(name, stimulus, specs[how]) for name, stimulus, how in self.jobs)
         return ImageGroup(self.model, self.image, self.regions, self.background, self.keep_tables, jobs)
 
 

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from hlx.errors import ModelError
 from hlx.models.composited import Canvas
-from hlx.models.loading.processors import Texts
+from hlx.models.loading.processors import Tokenizer
 from hlx.models.torch.lxmert.layers import (
     ALL,
     KEYS_VALUES,
@@ -48,10 +48,10 @@ FEW_REGIONS = 16
 """As many as a small grid has cells; a detector, which finds more, sets the batch itself."""
 
 
-class Looks(NamedTuple):
+class ProjectedRegions(NamedTuple):
     """Regions as they are first projected (m, r, d), before the norm, and their boxes (1 or m, r, 4)."""
 
-    looks: Float32[Tensor, "m r d"]
+    projected: Float32[Tensor, "m r d"]
     boxes: Float32[Tensor, "k r 4"]
 
 
@@ -69,7 +69,7 @@ class LxmertScorer(TorchCanvas):
     packages = ("torch", "transformers")
 
     def __init__(
-        self, network: Network, tokenizer: Texts, regions: RegionFeatures, dtype: str = "float32"
+        self, network: Network, tokenizer: Tokenizer, regions: RegionFeatures, dtype: str = "float32"
     ) -> None:
         config, model, exact = network.lxmert.config, network.lxmert, torch.float32
         self.torch_device, heavy = model.pooler.dense.weight.device, DTYPES[dtype]
@@ -129,7 +129,7 @@ class LxmertScorer(TorchCanvas):
         hidden: UInt8[np.ndarray, "s s 3"],
         labels: Int32[np.ndarray, "s s"],
     ) -> Canvas:
-        """As every canvas; of the cells of a grid, coalitions come as `Looks`."""
+        """As every canvas; of the cells of a grid, coalitions come as `ProjectedRegions`."""
         composite = super().canvas(shown, hidden, labels)
         if not isinstance(self._regions, GridFeatures):
             return composite
@@ -141,30 +141,32 @@ class LxmertScorer(TorchCanvas):
             deltas = ((features[1:] - features[0]) @ self._look.weight.float().T).flatten(1)
 
         @torch.inference_mode()
-        def looks(rows: Bool[np.ndarray, "m n"]) -> Looks:
+        def project(rows: Bool[np.ndarray, "m n"]) -> ProjectedRegions:
             visible = torch.from_numpy(rows[:, :n].astype(np.float32)).to(self.torch_device)
             with true_float32():
                 flat = torch.addmm(base, visible, deltas)
-            return Looks(flat.unflatten(1, (boxes.shape[1], -1)), boxes[:1])
+            return ProjectedRegions(flat.unflatten(1, (boxes.shape[1], -1)), boxes[:1])
 
-        return looks
+        return project
 
     @torch.inference_mode()
-    def see(self, images: UInt8[Tensor, "m 3 s s"] | Looks) -> Projected:
+    def see(self, images: UInt8[Tensor, "m 3 s s"] | ProjectedRegions) -> Projected:
         """Images after the relational layers."""
         return (
-            self._related(images) if isinstance(images, Looks) else self.look(*self._regions.features(images))
+            self._related(images)
+            if isinstance(images, ProjectedRegions)
+            else self.look(*self._regions.features(images))
         )
 
     @torch.inference_mode()
     def look(self, features: Float32[Tensor, "m r f"], boxes: Float32[Tensor, "m r 4"]) -> Projected:
         """Regions after the relational layers."""
         with true_float32():
-            return self._related(Looks(self._look(features).float(), boxes))
+            return self._related(ProjectedRegions(self._look(features).float(), boxes))
 
-    def _related(self, regions: Looks) -> Projected:
+    def _related(self, regions: ProjectedRegions) -> Projected:
         with true_float32():
-            x = (self._look_norm(regions.looks) + self._place_norm(self._place(regions.boxes))) / 2
+            x = (self._look_norm(regions.projected) + self._place_norm(self._place(regions.boxes))) / 2
             for layer in self._vision:
                 x = layer(x)
             return self._cross[0].crossing.projected(x)
@@ -235,7 +237,7 @@ def load_lxmert(
     ModelError : a file is missing or corrupt; config, weights, tokenizer and regions do not go together.
     """
     config = network_config(folder, raw)
-    tokenizer = Texts(folder, config.max_position_embeddings, to_limit=False, masked=True)
+    tokenizer = Tokenizer(folder, config.max_position_embeddings, to_limit=False, masked=True)
     regions = region_features(folder, dtype, device, detector)
     if regions.width != config.visual_feat_dim:
         raise ModelError(
