@@ -78,7 +78,8 @@ def interleave(
 
     Returns
     -------
-    Seconds of each round by name, so that ratios can be taken within rounds.
+    dict[str, list[float]]
+        Seconds of each round by name, so that ratios can be taken within rounds.
     """
     names = list(functions)
     seconds: dict[str, list[float]] = {name: [] for name in names}

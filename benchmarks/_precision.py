@@ -17,9 +17,10 @@ def phi_change(
 
     Returns
     -------
-    Means over stimuli: `rank_correlation` (Spearman's, of phi), `rank_correlation_magnitude` (of abs(phi),
-    what is compared with people), `relative_error` (Euclidean norm of the change over that of phi); and
-    the largest relative error of any stimulus.
+    dict[str, float | int | str]
+        Means over stimuli: `rank_correlation` (Spearman's, of phi), `rank_correlation_magnitude` (of
+        abs(phi), what is compared with people), `relative_error` (Euclidean norm of the change over that of
+        phi); and the largest relative error of any stimulus.
     """
     from scipy.stats import spearmanr
 

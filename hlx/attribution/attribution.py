@@ -26,17 +26,26 @@ class Context:
 
     Attributes
     ----------
-    image, caption, foil, stimulus_id, phenomenon : the stimulus; `image` is its path as given.
-    stimulus_hash, image_hash : SHA-256 of caption, foil and pixels, and of the pixels.
-    model, fingerprint, revision : name for `load_model`, SHA-256 of weights, configs and tokenizer, the hub's
-        commit.
-    engine : what ran the model: "jax", "torch", or "function" for one of the user's own.
-    dtype, background, batch_size : options.
-    unit : of f, and so of the values: "logits", "probability", ...
-    seconds : wall time of evaluation and solving, compilation included; shared by all pairs of one sweep.
-    table_seconds : of evaluating all coalitions, where that was done.
-    versions : package name -> version, and "device".
-    shown, hidden : uint8 (side, side, 3), the image at the model's size and what its hidden regions show.
+    image, caption, foil, stimulus_id, phenomenon
+        The stimulus; `image` is its path as given.
+    stimulus_hash, image_hash
+        SHA-256 of caption, foil and pixels, and of the pixels.
+    model, fingerprint, revision
+        Name for `load_model`, SHA-256 of weights, configs and tokenizer, the hub's commit.
+    engine
+        What ran the model: "jax", "torch", or "function" for one of the user's own.
+    dtype, background, batch_size
+        Options.
+    unit
+        Of f, and so of the values: "logits", "probability", ...
+    seconds
+        Wall time of evaluation and solving, compilation included; shared by all pairs of one sweep.
+    table_seconds
+        Of evaluating all coalitions, where that was done.
+    versions
+        Package name -> version, and "device".
+    shown, hidden
+        Uint8 (side, side, 3), the image at the model's size and what its hidden regions show.
     """
 
     image: str
@@ -67,20 +76,33 @@ class Attribution:
 
     Attributes
     ----------
-    values : float64 (n,), phi in the unit of the model's score; they sum to grand_coalition_value -
-        baseline_value (efficiency).
-    grand_coalition_value, baseline_value : f with every region shown, and with none.
-    n_evaluations : distinct coalitions that the estimator asked for.
-    regions : the players; None where a bare game came without.
-    estimator : its name; "exact" also where a sampled one's budget reached all coalitions.
-    kind : what the values are, "Shapley values" for all estimators but the baselines.
-    standard_error : float64 (n,), or None where the values are exact or nothing is known of their error.
-    degrees_of_freedom : of the standard errors where they rest on few draws, else None.
-    budget, seed, tolerance : as asked for.
-    coalition_values : all 2^n values, where they were evaluated and kept.
-    vectors : float32 (2^n, p), the image vector of every coalition, where kept.
-    faithfulness : insertion and deletion curves, where asked for.
-    context : stimulus, model and options, where the attribution comes from a model.
+    values
+        (n,), phi in the unit of the model's score; they sum to grand_coalition_value - baseline_value
+        (efficiency).
+    grand_coalition_value, baseline_value
+        f with every region shown, and with none.
+    n_evaluations
+        Distinct coalitions that the estimator asked for.
+    regions
+        The players; None where a bare game came without.
+    estimator
+        Its name; "exact" also where a sampled one's budget reached all coalitions.
+    kind
+        What the values are, "Shapley values" for all estimators but the baselines.
+    standard_error
+        (n,), or None where the values are exact or nothing is known of their error.
+    degrees_of_freedom
+        Of the standard errors where they rest on few draws, else None.
+    budget, seed, tolerance
+        As asked for.
+    coalition_values
+        All 2^n values, where they were evaluated and kept.
+    vectors
+        Float32 (2^n, p), the image vector of every coalition, where kept.
+    faithfulness
+        Insertion and deletion curves, where asked for.
+    context
+        Stimulus, model and options, where the attribution comes from a model.
     """
 
     values: Float64[np.ndarray, " n"]
@@ -111,7 +133,8 @@ class Attribution:
 
         Raises
         ------
-        InputError : the attribution is of a bare game without regions.
+        InputError
+            The attribution is of a bare game without regions.
         """
         return self.laid_out(self.values)
 
@@ -131,7 +154,8 @@ class Attribution:
 
         Raises
         ------
-        InputError : nothing is known of the errors, or the level is not between 0 and 1.
+        InputError
+            Nothing is known of the errors, or the level is not between 0 and 1.
         """
         factor = critical_value(level, self.degrees_of_freedom)
         if self.standard_error is not None:
@@ -194,7 +218,8 @@ class Attribution:
 
         Raises
         ------
-        OutputError : the file exists and `force` is not given, or it cannot be written.
+        OutputError
+            The file exists and `force` is not given, or it cannot be written.
         """
         return write_csv(self.rows(), path, force)
 
@@ -203,14 +228,15 @@ class Attribution:
 
         Parameters
         ----------
-        pixels : False for one feature per player (bar, waterfall); True for one per pixel and colour, each
-            with its share of its region's value, as `shap.image_plot` takes.
+        pixels
+            False for one feature per player (bar, waterfall); True for one per pixel and colour, each with
+            its share of its region's value, as `shap.image_plot` takes.
 
         Raises
         ------
-        InputError : shap is not installed; there is no image for `pixels`; or the values are no Shapley
-            values and do not add up to grand_coalition_value - baseline_value, as all that shap draws of them
-            would say.
+        InputError
+            Shap is not installed; there is no image for `pixels`; or the values are no Shapley values and do
+            not add up to grand_coalition_value - baseline_value, as all that shap draws of them would say.
         """
         from hlx.attribution.export import pixel_explanation, player_explanation
 
@@ -261,7 +287,8 @@ def critical_value(level: float, degrees_of_freedom: float | None) -> float:
 
     Raises
     ------
-    InputError : the level is not between 0 and 1.
+    InputError
+        The level is not between 0 and 1.
     """
     from scipy.special import ndtri, stdtrit
 

@@ -57,24 +57,33 @@ def estimate(
 
     Parameters
     ----------
-    game : the function, or a game object. A `CachedGame` pays for no coalition twice, however many
-        estimators are run on it.
-    n_players : may be left out where the game knows it.
-    estimator : a name of `hlx.estimators.ESTIMATORS`, or an `Estimator`.
-    budget : the most distinct coalitions to evaluate, empty and full included; every estimator of Shapley
-        values is exact at 2^n. None for "exact" and "occlusion", or with a tolerance.
-    seed : of the sampling.
-    regions : tells the estimators that use neighbourhoods which players are neighbours, `Grid(4, 4)` say.
-    tolerance : evaluate in rounds of growing budgets, and stop once the largest standard error is below
-        `tolerance` times (max phi - min phi). The budget stays the limit; where None is given, 65,536 or
-        the estimator's largest. A standard error that rests on few draws counts more, by Student's t. A
-        warning says so if the tolerance was not reached.
+    game
+        The function, or a game object. A `CachedGame` pays for no coalition twice, however many estimators
+        are run on it.
+    n_players
+        May be left out where the game knows it.
+    estimator
+        A name of `hlx.estimators.ESTIMATORS`, or an `Estimator`.
+    budget
+        The most distinct coalitions to evaluate, empty and full included; every estimator of Shapley values
+        is exact at 2^n. None for "exact" and "occlusion", or with a tolerance.
+    seed
+        Of the sampling.
+    regions
+        Tells the estimators that use neighbourhoods which players are neighbours, `Grid(4, 4)` say.
+    tolerance
+        Evaluate in rounds of growing budgets, and stop once the largest standard error is below `tolerance`
+        times (max phi - min phi). The budget stays the limit; where None is given, 65,536 or the estimator's
+        largest. A standard error that rests on few draws counts more, by Student's t. A warning says so if
+        the tolerance was not reached.
 
     Raises
     ------
-    InputError : unknown names, too small or missing budget, a game that returns the wrong shape, or values
-        whose sums overflow.
-    NonFiniteScoreError : a value is NaN or infinite; names the coalition.
+    InputError
+        Unknown names, too small or missing budget, a game that returns the wrong shape, or values whose sums
+        overflow.
+    NonFiniteScoreError
+        A value is NaN or infinite; names the coalition.
     """
     spec = EstimatorSpec(get_estimator(estimator), budget, seed, tolerance)
     asked = as_game(game, n_players)
@@ -103,7 +112,8 @@ class EstimatorSpec:
 
     Raises
     ------
-    InputError : budget or seed are no whole numbers, the seed is negative, or the tolerance is not finite and
+    InputError
+        budget or seed are no whole numbers, the seed is negative, or the tolerance is not finite and
         positive.
     """
 
@@ -129,8 +139,8 @@ class EstimatorSpec:
 
         Raises
         ------
-        InputError : as `check_affordable` and `check_regions`; a tolerance of an estimator without standard
-            errors.
+        InputError
+            As `check_affordable` and `check_regions`; a tolerance of an estimator without standard errors.
         """
         check_regions(n, regions)
         if self.tolerance is None:
@@ -268,7 +278,8 @@ def solve(
 
     Raises
     ------
-    InputError : NaN or infinity, for values so large that their sums or squares overflow, say; `name` is the
+    InputError
+        NaN or infinity, for values so large that their sums or squares overflow, say; `name` is the
         estimator's.
     """
     largest = float(np.abs(values).max())

@@ -62,20 +62,31 @@ def explain(
 
     Parameters
     ----------
-    model : from `load_model`.
-    stimulus : image, caption and foil; f = score(caption) - score(foil), or score(caption) without a foil.
-    regions : the players; `Grid(4, 4)` by default.
-    estimator : "exact" evaluates all 2^n coalitions; the others of `hlx.estimators.ESTIMATORS` sample.
-    background : what hidden regions show: "blur", "mean" or "black".
-    budget, tolerance, seed : as in `hlx.estimate`.
-    faithfulness : add insertion and deletion curves, for up to 2n further evaluations.
-    batch_size : coalitions per batch; None or "auto" chooses what suits the device.
-    progress : called with (coalitions done, coalitions in all).
+    model
+        From `load_model`.
+    stimulus
+        Image, caption and foil; f = score(caption) - score(foil), or score(caption) without a foil.
+    regions
+        The players; `Grid(4, 4)` by default.
+    estimator
+        "exact" evaluates all 2^n coalitions; the others of `hlx.estimators.ESTIMATORS` sample.
+    background
+        What hidden regions show: "blur", "mean" or "black".
+    budget, tolerance, seed
+        As in `hlx.estimate`.
+    faithfulness
+        Add insertion and deletion curves, for up to 2n further evaluations.
+    batch_size
+        Coalitions per batch; None or "auto" chooses what suits the device.
+    progress
+        Called with (coalitions done, coalitions in all).
 
     Raises
     ------
-    InputError : image, regions, texts, budget or names that cannot be used.
-    NonFiniteScoreError : the model returns NaN or infinity; names stimulus and coalition.
+    InputError
+        Image, regions, texts, budget or names that cannot be used.
+    NonFiniteScoreError
+        The model returns NaN or infinity; names stimulus and coalition.
     """
     return explain_pairs(
         model,
@@ -185,10 +196,14 @@ class Answers:
 
     Attributes
     ----------
-    found : for every spec, of every game.
-    evaluations : the values of all coalitions asked for, a column for each text query.
-    tables : (k, 2^n) of k text queries, where all coalitions were evaluated; `table_seconds` says how long.
-    vectors : the image vectors, where kept.
+    found
+        For every spec, of every game.
+    evaluations
+        The values of all coalitions asked for, a column for each text query.
+    tables
+        (k, 2^n) of k text queries, where all coalitions were evaluated; `table_seconds` says how long.
+    vectors
+        The image vectors, where kept.
     """
 
     found: list[list[GameEstimate]]
@@ -213,13 +228,17 @@ def answer(
 
     Parameters
     ----------
-    masked, text_queries : of the same model.
-    games : the first so many text queries are games to solve, the others are only evaluated; all by default.
-    planned : as `hlx.attribution.estimate.run_estimator` takes it.
+    masked, text_queries
+        Of the same model.
+    games
+        The first so many text queries are games to solve, the others are only evaluated; all by default.
+    planned
+        As `hlx.attribution.estimate.run_estimator` takes it.
 
     Raises
     ------
-    InputError, NonFiniteScoreError : as `explain`.
+    InputError, NonFiniteScoreError
+        As `explain`.
     """
     n, start = masked.n_players, time.perf_counter()
     tables, vectors, table_seconds = None, None, None
@@ -257,7 +276,8 @@ def explain_from_table(
 
     Raises
     ------
-    InputError : no table was kept, or as `explain`.
+    InputError
+        No table was kept, or as `explain`.
     """
     table, regions = attribution.coalition_values, attribution.regions
     if table is None:
@@ -299,13 +319,17 @@ def explain_kept(
 
     Parameters
     ----------
-    attribution : of the same image, made with `keep_vectors`.
-    pairs : captions and foils.
-    texts, fingerprint : text side and fingerprint of the model that made the vectors (`load_text_side`).
+    attribution
+        Of the same image, made with `keep_vectors`.
+    pairs
+        Captions and foils.
+    texts, fingerprint
+        Text side and fingerprint of the model that made the vectors (`load_text_side`).
 
     Raises
     ------
-    InputError : no vectors were kept, or another model made them.
+    InputError
+        No vectors were kept, or another model made them.
     """
     kept, context = attribution.vectors, attribution.context
     if kept is None or context is None:

@@ -23,14 +23,19 @@ def shapiq_interactions(
 
     Parameters
     ----------
-    masks, values : the players of each interaction, and its value.
-    index : under the name that shapiq knows; other names (WBII) are kept, as a name alone.
-    order : the highest.
-    baseline : v(none), which shapiq puts in place of the empty set's value where its index says so.
+    masks, values
+        The players of each interaction, and its value.
+    index
+        Under the name that shapiq knows; other names (WBII) are kept, as a name alone.
+    order
+        The highest.
+    baseline
+        v(none), which shapiq puts in place of the empty set's value where its index says so.
 
     Raises
     ------
-    InputError : shapiq is not installed.
+    InputError
+        Shapiq is not installed.
     """
     try:
         import shapiq
@@ -60,7 +65,8 @@ def player_explanation(
 
     Raises
     ------
-    InputError : shap is not installed.
+    InputError
+        Shap is not installed.
     """
     shap = _shap()
     # Every player is shown in the coalition that the values explain.
@@ -82,7 +88,8 @@ def pixel_explanation(
 
     Raises
     ------
-    InputError : shap is not installed.
+    InputError
+        Shap is not installed.
     """
     shap = _shap()
     labels = regions.labels(image.shape[0])

@@ -42,11 +42,16 @@ class InteractionValues:
 
     Attributes
     ----------
-    index, order, n_players : what was asked for; `index` is a key of `INDICES`.
-    ids : int64 (k,), the sets as coalition ids (bit i for player i): by size, then by their players.
-    values : float64 (k,), in the unit of the table.
-    baseline_value, grand_coalition_value : the table's first and last value.
-    p : the probability of WBII, else None.
+    index, order, n_players
+        What was asked for; `index` is a key of `INDICES`.
+    ids
+        Int64 (k,), the sets as coalition ids (bit i for player i): by size, then by their players.
+    values
+        (k,), in the unit of the table.
+    baseline_value, grand_coalition_value
+        The table's first and last value.
+    p
+        The probability of WBII, else None.
     """
 
     index: str
@@ -90,7 +95,8 @@ class InteractionValues:
 
         Raises
         ------
-        InputError : s is not in 0 ... order.
+        InputError
+            s is not in 0 ... order.
         """
         if not 0 <= s <= self.order:
             raise InputError(
@@ -143,7 +149,8 @@ class InteractionValues:
 
         Raises
         ------
-        OutputError : the file exists and `force` is not given, or it cannot be written.
+        OutputError
+            The file exists and `force` is not given, or it cannot be written.
         """
         return write_csv(self.rows(), path, force)
 
@@ -186,15 +193,20 @@ def interactions(
 
     Parameters
     ----------
-    table : (2^n,) finite real numbers; bit i of the index is set when player i is shown.
-    index : a name of `INDICES`, in upper or lower case, with or without hyphens.
-    order : 1 to n. For k-SII, STII, FSII and FBII the values of all orders depend on it.
-    p : the probability of WBII, 0 to 1; 1/2 (which is BII) where not given. 0 gives Moebius values.
+    table
+        (2^n,) finite real numbers; bit i of the index is set when player i is shown.
+    index
+        A name of `INDICES`, in upper or lower case, with or without hyphens.
+    order
+        1 to n. For k-SII, STII, FSII and FBII the values of all orders depend on it.
+    p
+        The probability of WBII, 0 to 1; 1/2 (which is BII) where not given. 0 gives Moebius values.
 
     Returns
     -------
-    The empty set's value is v(none) for Moebius, k-SII, STII and FSII; for SII, BII and WBII it is the mean
-    of the table under the index's weights, and for FBII the fit's intercept.
+    InteractionValues
+        The empty set's value is v(none) for Moebius, k-SII, STII and FSII; for SII, BII and WBII it is the
+        mean of the table under the index's weights, and for FBII the fit's intercept.
 
     Raises
     ------
@@ -234,7 +246,8 @@ def known_index(name: str, p: float | None = None) -> str:
 
     Raises
     ------
-    InputError : no such index (lists all); a `p` for another index than WBII, or one that is no probability.
+    InputError
+        No such index (lists all); a `p` for another index than WBII, or one that is no probability.
     """
     plain = "".join(letter for letter in str(name).lower() if letter not in "-_ ")
     spellings = {known.lower().replace("-", ""): known for known in INDICES} | _SPELLINGS

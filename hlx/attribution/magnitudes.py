@@ -24,7 +24,8 @@ def magnitude(
 
     Raises
     ------
-    InputError : `kind` is none of `MAGNITUDES`.
+    InputError
+        `kind` is none of `MAGNITUDES`.
     """
     if kind == "signed":
         return values.copy()

@@ -22,8 +22,9 @@ def read_map_table(path: str | Path) -> tuple[Grid, dict[str, Float64[np.ndarray
 
     Raises
     ------
-    InputError : not such a file, a cell of the grid without a column, no number, a stimulus that appears
-        twice, or no maps. The message names file, row and column.
+    InputError
+        Not such a file, a cell of the grid without a column, no number, a stimulus that appears twice, or no
+        maps. The message names file, row and column.
     """
     path = Path(path)
     grid, cells = None, []
@@ -51,7 +52,8 @@ def map_table_text(
 
     Raises
     ------
-    OutputError : the file exists (unless `force`), or cannot be written.
+    OutputError
+        The file exists (unless `force`), or cannot be written.
     """
     cells = [f"r{row}c{col}" for row in range(grid.rows) for col in range(grid.cols)]
     rows = [

@@ -48,14 +48,19 @@ def save(
 
     Parameters
     ----------
-    path : written under a temporary name in the same folder and moved into place.
-    attributions : images, label maps, tables and image vectors that several share are stored once.
-    keep_table : store the tables of all 2^n values, where there are any.
-    force : replace an existing file.
+    path
+        Written under a temporary name in the same folder and moved into place.
+    attributions
+        Images, label maps, tables and image vectors that several share are stored once.
+    keep_table
+        Store the tables of all 2^n values, where there are any.
+    force
+        Replace an existing file.
 
     Raises
     ------
-    OutputError : the file exists, or cannot be written (a full disk leaves nothing behind).
+    OutputError
+        The file exists, or cannot be written (a full disk leaves nothing behind).
     """
     with writing(path, KIND, force) as file:
         _write(file, attributions, keep_table)
@@ -66,7 +71,8 @@ def load(path: str | Path) -> list[Attribution]:
 
     Raises
     ------
-    InputError : missing, not such a file, damaged, or written by a later format.
+    InputError
+        Missing, not such a file, damaged, or written by a later format.
     """
     with reading(path, KIND) as file:
         return _read(file)

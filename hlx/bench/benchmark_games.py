@@ -30,15 +30,21 @@ class BenchmarkGame:
 
     Attributes
     ----------
-    name : what reports and messages call it.
-    coalition_values : (2^n,) finite numbers; bit i of the index is set when player i is shown.
-    regions : tells estimators that use neighbourhoods which players are neighbours, where known.
-    seconds_per_evaluation : what one coalition cost when the table was made, where known.
+    name
+        What reports and messages call it.
+    coalition_values
+        (2^n,) finite numbers; bit i of the index is set when player i is shown.
+    regions
+        Tells estimators that use neighbourhoods which players are neighbours, where known.
+    seconds_per_evaluation
+        What one coalition cost when the table was made, where known.
 
     Raises
     ------
-    InputError : the table is not of shape (2^n,), or the regions are of another number of players.
-    NonFiniteScoreError : a value is NaN or infinite; names game and coalition.
+    InputError
+        The table is not of shape (2^n,), or the regions are of another number of players.
+    NonFiniteScoreError
+        A value is NaN or infinite; names game and coalition.
     """
 
     name: str
@@ -67,14 +73,19 @@ def read_games(
 
     Parameters
     ----------
-    path : .h5 or .hdf5 with tables kept; .npy of shape (2^n,) or (g, 2^n); .npz that holds such an array.
-    keys : names of the arrays of an .npz; may be left out where one array alone can be tables.
-    regions : of the players of arrays; results know theirs.
+    path
+        .h5 or .hdf5 with tables kept; .npy of shape (2^n,) or (g, 2^n); .npz that holds such an array.
+    keys
+        Names of the arrays of an .npz; may be left out where one array alone can be tables.
+    regions
+        Of the players of arrays; results know theirs.
 
     Raises
     ------
-    InputError : missing, unreadable, nothing in it is a table, or several arrays could be.
-    NonFiniteScoreError : a value is NaN or infinite; names game and coalition.
+    InputError
+        Missing, unreadable, nothing in it is a table, or several arrays could be.
+    NonFiniteScoreError
+        A value is NaN or infinite; names game and coalition.
     """
     path = Path(path)
     ending = path.suffix.lower()
@@ -108,7 +119,8 @@ def games_from_attributions(attributions: Sequence[Attribution], name: str) -> l
 
     Raises
     ------
-    InputError : there is no attribution, or none kept its table.
+    InputError
+        There is no attribution, or none kept its table.
     """
     if not attributions:
         raise InputError(f"{name}: holds no attributions")
@@ -163,7 +175,8 @@ def stimuli_of(
 
     Raises
     ------
-    InputError : as `hlx.games.stimuli.gather_stimuli`; not one image was found.
+    InputError
+        As `hlx.games.stimuli.gather_stimuli`; not one image was found.
     """
     from dataclasses import replace
 

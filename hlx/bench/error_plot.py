@@ -41,8 +41,10 @@ def save_plot(
 
     Raises
     ------
-    InputError : nothing can be drawn on a log scale: all errors are zero.
-    OutputError : another extension, or the file cannot be written.
+    InputError
+        Nothing can be drawn on a log scale: all errors are zero.
+    OutputError
+        Another extension, or the file cannot be written.
     """
     save_figure(path, benchmark_figure(result, measure, title, dashed))
 

@@ -17,8 +17,10 @@ class Measure:
 
     Attributes
     ----------
-    title : with its unit or range.
-    better : "lower" or "higher"; "" where neither is.
+    title
+        With its unit or range.
+    better
+        "lower" or "higher"; "" where neither is.
     """
 
     title: str
@@ -62,7 +64,8 @@ def report(result: BenchmarkResult, tables: Sequence[str] = DEFAULT_TABLES, widt
 
     Raises
     ------
-    InputError : an unknown table.
+    InputError
+        An unknown table.
     """
     unknown = [name for name in tables if name not in TITLES]
     if unknown:

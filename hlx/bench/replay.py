@@ -51,22 +51,32 @@ def benchmark_estimators(
 
     Parameters
     ----------
-    games : from `read_games`, or tables (2^n,), (g, 2^n) or a sequence of them.
-    estimators : names or estimators, or one; all that sample where None.
-    budgets : distinct coalitions, empty and full included, or one number; `default_budgets` where None. An
+    games
+        From `read_games`, or tables (2^n,), (g, 2^n) or a sequence of them.
+    estimators
+        Names or estimators, or one; all that sample where None.
+    budgets
+        Distinct coalitions, empty and full included, or one number; `default_budgets` where None. An
         estimator is skipped at budgets below its least.
-    repeats, costly_repeats : plans per estimator and budget, and at most so many of those that are expensive;
-        one where nothing is random.
-    seed : repeat r plans with seed + r, whatever the estimator and the budget.
-    top : k of Precision@k.
-    level : of the intervals whose coverage is measured.
-    faithfulness : also measure the areas under insertion and deletion curves.
-    progress : called with (plans done, plans in all).
+    repeats, costly_repeats
+        Plans per estimator and budget, and at most so many of those that are expensive; one where nothing is
+        random.
+    seed
+        Repeat r plans with seed + r, whatever the estimator and the budget.
+    top
+        k of Precision@k.
+    level
+        Of the intervals whose coverage is measured.
+    faithfulness
+        Also measure the areas under insertion and deletion curves.
+    progress
+        Called with (plans done, plans in all).
 
     Raises
     ------
-    InputError : unknown estimators, budgets or counts that are no whole numbers or below 1, every budget too
-        small for all, or an estimate that is not finite.
+    InputError
+        Unknown estimators, budgets or counts that are no whole numbers or below 1, every budget too small for
+        all, or an estimate that is not finite.
     """
     chosen = _estimators(estimators)
     known = as_games(games)
@@ -149,7 +159,8 @@ def default_budgets(least_players: int, most_players: int | None = None) -> list
 
     Raises
     ------
-    InputError : games of so different sizes that no budget suits all.
+    InputError
+        Games of so different sizes that no budget suits all.
     """
     low = (most_players or least_players) + 1
     high = min(1 << least_players, LARGEST_DEFAULT_BUDGET)

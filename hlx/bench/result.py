@@ -65,7 +65,8 @@ class Row:
 
     Attributes
     ----------
-    samples : by names of `MEASURES`, (repeats, games), or (repeats, 1) of what all games share; NaN where
+    samples
+        By names of `MEASURES`, (repeats, games), or (repeats, 1) of what all games share; NaN where
         undefined.
     """
 
@@ -103,16 +104,26 @@ class BenchmarkResult:
 
     Attributes
     ----------
-    rows, skipped : by estimator in the order asked for, then by budget.
-    estimators, budgets : as asked for.
-    games : names; the columns of the rows' samples.
-    n_players, regions : of every game; regions as text, None where not known.
-    seed : repeat r plans with seed + r.
-    top, level : of Precision@k and of the intervals.
-    model_seconds : whether `evaluation` is what the sweep that made the tables took, not looking values up.
-    versions : of hlx and the packages that take part.
-    deterministic : estimators in which nothing is random, run once.
-    uses_adjacency : estimators that ask the regions which players are neighbours.
+    rows, skipped
+        By estimator in the order asked for, then by budget.
+    estimators, budgets
+        As asked for.
+    games
+        Names; the columns of the rows' samples.
+    n_players, regions
+        Of every game; regions as text, None where not known.
+    seed
+        Repeat r plans with seed + r.
+    top, level
+        Of Precision@k and of the intervals.
+    model_seconds
+        Whether `evaluation` is what the sweep that made the tables took, not looking values up.
+    versions
+        Of hlx and the packages that take part.
+    deterministic
+        estimators in which nothing is random, run once.
+    uses_adjacency
+        estimators that ask the regions which players are neighbours.
     """
 
     rows: list[Row]
@@ -197,7 +208,8 @@ def joined(results: Sequence[BenchmarkResult]) -> BenchmarkResult:
 
     Raises
     ------
-    InputError : no run, or runs on other games or with other settings.
+    InputError
+        No run, or runs on other games or with other settings.
     """
     if not results:
         raise InputError("no benchmark to join")

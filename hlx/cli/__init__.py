@@ -52,8 +52,10 @@ class LazyCommands(click.Group):
 
     Parameters
     ----------
-    told : the commands and what is said of each.
-    modules : of `hlx.cli`, by command, where a module has another name than its command.
+    told
+        The commands and what is said of each.
+    modules
+        Of `hlx.cli`, by command, where a module has another name than its command.
     """
 
     def __init__(

@@ -22,8 +22,10 @@ def check_outputs(outputs: Outputs, inputs: Iterable[str | Path | None], force: 
 
     Raises
     ------
-    InputError : a wrong ending; one of `inputs`, under any of its names; a file of two options.
-    OutputError : as `check_output`.
+    InputError
+        A wrong ending; one of `inputs`, under any of its names; a file of two options.
+    OutputError
+        As `check_output`.
     """
     read = [Path(given) for given in inputs if given is not None]
     named: dict[str, Path] = {}

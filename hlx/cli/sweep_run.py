@@ -132,7 +132,8 @@ def parse_shard(text: str) -> tuple[int, int]:
 
     Raises
     ------
-    InputError : not two whole numbers with 1 <= i <= n.
+    InputError
+        Not two whole numbers with 1 <= i <= n.
     """
     found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text.strip())
     if found is None or not 1 <= int(found[1]) <= int(found[2]):

@@ -26,7 +26,8 @@ class DemoScene:
 
     Raises
     ------
-    InputError : the caption is about nothing in the image.
+    InputError
+        The caption is about nothing in the image.
     """
 
     number: int
@@ -59,7 +60,8 @@ class DemoScene:
 
         Raises
         ------
-        OutputError : the file cannot be written.
+        OutputError
+            The file cannot be written.
         """
         path = folder / self.image_file
         write_bytes(path, png_bytes(self.stimulus.image))

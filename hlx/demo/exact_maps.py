@@ -87,7 +87,8 @@ def explain_scene(
 
     Raises
     ------
-    OutputError : a file cannot be written.
+    OutputError
+        A file cannot be written.
     """
     attribution = explain(model, scene.saved(folder), regions, progress=progress)
     found = DemoMap(model.name, scene, attribution)
@@ -100,7 +101,8 @@ def save_maps(folder: Path, maps: Sequence[DemoMap]) -> None:
 
     Raises
     ------
-    OutputError : a file cannot be written.
+    OutputError
+        A file cannot be written.
     """
     save(folder / STORE, [found.attribution for found in maps], force=True)
     save_contact_sheet(folder / SHEET, [found.attribution.panel(_title(found)) for found in maps])

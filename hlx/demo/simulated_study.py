@@ -54,7 +54,8 @@ def save_scenes(folder: Path, scenes: Sequence[DemoScene]) -> list[Stimulus]:
 
     Raises
     ------
-    OutputError : a file cannot be written.
+    OutputError
+        A file cannot be written.
     """
     stimuli = [scene.saved(folder) for scene in scenes]
     rows = [
@@ -74,7 +75,8 @@ def simulate_people(folder: Path, scenes: Sequence[DemoScene], seed: int) -> Hum
 
     Raises
     ------
-    OutputError : a file cannot be written.
+    OutputError
+        A file cannot be written.
     """
     targets = {scene.name: scene.stimulus.target for scene in scenes if scene.stimulus.target is not None}
     simulated = simulate_responses(targets, participants=PARTICIPANTS, seed=seed)
@@ -92,7 +94,8 @@ def explain_stimuli(
 
     Raises
     ------
-    OutputError : the file cannot be written.
+    OutputError
+        The file cannot be written.
     """
     attributions = []
     for done, stimulus in enumerate(stimuli, 1):
@@ -107,7 +110,8 @@ def score_benchmark(folder: Path, model: Loaded, seed: int) -> None:
 
     Raises
     ------
-    OutputError : the file cannot be written.
+    OutputError
+        The file cannot be written.
     """
     further = islice(iterate_stimuli(seed, PHENOMENA), N_STIMULI, N_STIMULI + BENCHMARK_ITEMS)
     stimuli = [
@@ -123,7 +127,8 @@ def report_study(folder: Path, report: Path, seed: int = 0) -> Analysis:
 
     Raises
     ------
-    OutputError : the page cannot be written.
+    OutputError
+        The page cannot be written.
     """
     analysis = analyze(read_study(folder), seed=seed)
     write_report(report, analysis, force=True)

@@ -24,8 +24,10 @@ class Draws(NamedTuple):
 
     Attributes
     ----------
-    coalitions : boolean (m, n), distinct; the first row shows nothing, the last one everything.
-    rows : (k, r), the row in `coalitions` of every coalition of every draw.
+    coalitions
+        Boolean (m, n), distinct; the first row shows nothing, the last one everything.
+    rows
+        (k, r), the row in `coalitions` of every coalition of every draw.
     """
 
     coalitions: Bool[np.ndarray, "m n"]
@@ -40,7 +42,8 @@ def draw_within(n: int, budget: int, rng: np.random.Generator, draw: DrawBlock) 
 
     Parameters
     ----------
-    budget : the most distinct coalitions, none and all included.
+    budget
+        The most distinct coalitions, none and all included.
     """
     drawn: list[np.ndarray] = []
     looked, size = 0, FIRST_BLOCK

@@ -20,11 +20,13 @@ class Estimate:
 
     Attributes
     ----------
-    standard_error : of the same shape; None where the values are exact or nothing is known of their error.
-    degrees_of_freedom : of the standard errors, where they rest on so few draws that an interval takes
-        Student's t; None for the normal distribution.
-    learned : what each game taught, from which a plan of a larger budget can start; None where nothing is
-        learned.
+    standard_error
+        Of the same shape; None where the values are exact or nothing is known of their error.
+    degrees_of_freedom
+        Of the standard errors, where they rest on so few draws that an interval takes Student's t; None for
+        the normal distribution.
+    learned
+        What each game taught, from which a plan of a larger budget can start; None where nothing is learned.
     """
 
     values: Float64[np.ndarray, "*games n"]
@@ -41,7 +43,8 @@ class Plan(ABC):
 
     Attributes
     ----------
-    coalitions : boolean (m, n), distinct; the first row shows nothing, the last one everything.
+    coalitions
+        Boolean (m, n), distinct; the first row shows nothing, the last one everything.
     """
 
     coalitions: Bool[np.ndarray, "m n"]
@@ -57,9 +60,10 @@ class Plan(ABC):
 
         Parameters
         ----------
-        values : (m,) or (g, m), in the order of the coalitions.
-        learned : that of an earlier estimate of the same games, by a plan of the same seed and a smaller
-            budget.
+        values
+            (m,) or (g, m), in the order of the coalitions.
+        learned
+            That of an earlier estimate of the same games, by a plan of the same seed and a smaller budget.
         """
         with one_blas_thread():
             return self._solve(values) if learned is None else self._resume(values, learned)
@@ -88,19 +92,32 @@ class Estimator:
 
     Attributes
     ----------
-    summary : one line for lists.
-    plan : see `PlanMaker`; called by `make_plan`, which checks the budget first.
-    min_budget : n -> smallest budget that `plan` takes.
-    max_budget : the largest one, where memory grows with its square; 2^n is exact all the same.
-    exhaustive : evaluates all 2^n coalitions.
-    needs_budget : False where it ends by itself: without a budget it evaluates all that it can use.
-    consistent : estimates Shapley values, so that a budget of 2^n makes them exact.
-    standard_errors : can report standard errors.
-    expensive : planning or solving takes seconds a game, where the others take milliseconds.
-    random : the seed matters.
-    uses_adjacency : `regions` matter.
-    estimates : what its values are called.
-    source : SHA-256 of the file of one of the user's own; None for those of hlx and of modules.
+    summary
+        One line for lists.
+    plan
+        See `PlanMaker`; called by `make_plan`, which checks the budget first.
+    min_budget
+        n -> smallest budget that `plan` takes.
+    max_budget
+        The largest one, where memory grows with its square; 2^n is exact all the same.
+    exhaustive
+        Evaluates all 2^n coalitions.
+    needs_budget
+        False where it ends by itself: without a budget it evaluates all that it can use.
+    consistent
+        estimates Shapley values, so that a budget of 2^n makes them exact.
+    standard_errors
+        Can report standard errors.
+    expensive
+        Planning or solving takes seconds a game, where the others take milliseconds.
+    random
+        The seed matters.
+    uses_adjacency
+        `regions` matter.
+    estimates
+        What its values are called.
+    source
+        SHA-256 of the file of one of the user's own; None for those of hlx and of modules.
     """
 
     name: str

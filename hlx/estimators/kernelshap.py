@@ -32,14 +32,22 @@ class PairedRegressionPlan(Plan):
 
     Attributes
     ----------
-    pairs : (k, 2), rows of `coalitions`: one of the pair, and its complement.
-    repeats : (k,), how many times each pair was drawn.
-    stratum : (k,), pairs with the same number were drawn from the same population.
-    sampled : (k,), the part of this population that was drawn; 0 where drawn with replacement.
-    fit : (k, n), phi = D/n + (y - x 1 D/n) fit, the weights of all `repeats` of a pair together.
-    centred : (k, n), x less its mean over the players: what the constraint leaves of x.
-    leverage : (k,), the pull of one repeat of each pair on its own fitted value.
-    floored : whether some direction was shrunk, see `least_squares`.
+    pairs
+        (k, 2), rows of `coalitions`: one of the pair, and its complement.
+    repeats
+        (k,), how many times each pair was drawn.
+    stratum
+        (k,), pairs with the same number were drawn from the same population.
+    sampled
+        (k,), the part of this population that was drawn; 0 where drawn with replacement.
+    fit
+        (k, n), phi = D/n + (y - x 1 D/n) fit, the weights of all `repeats` of a pair together.
+    centred
+        (k, n), x less its mean over the players: what the constraint leaves of x.
+    leverage
+        (k,), the pull of one repeat of each pair on its own fitted value.
+    floored
+        Whether some direction was shrunk, see `least_squares`.
     """
 
     pairs: Int[np.ndarray, "k 2"]

@@ -35,7 +35,8 @@ class Block:
 
     Attributes
     ----------
-    without, within : where v(T) and v(T + block) stand in the plan, for every union T beside the path.
+    without, within
+        Where v(T) and v(T + block) stand in the plan, for every union T beside the path.
     """
 
     players: Int[np.ndarray, " k"]

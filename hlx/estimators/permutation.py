@@ -28,8 +28,9 @@ class MarginalContributionsPlan(Plan):
 
     Attributes
     ----------
-    before, after : (draws, r, n), rows of `coalitions` that differ in that player alone, without and with it;
-        the r contributions of a player in one draw may depend on each other.
+    before, after
+        (draws, r, n), rows of `coalitions` that differ in that player alone, without and with it; the r
+        contributions of a player in one draw may depend on each other.
     """
 
     before: Int[np.ndarray, "draws r n"]

@@ -100,14 +100,19 @@ def make_plan(
 
     Parameters
     ----------
-    n : players.
-    budget : the most distinct coalitions to evaluate, empty and full included; None for those that need none.
-    seed : the same seed gives the same plan, and smaller budgets the beginnings of larger ones.
-    regions : tells estimators that use neighbourhoods which players are neighbours.
+    n
+        Players.
+    budget
+        The most distinct coalitions to evaluate, empty and full included; None for those that need none.
+    seed
+        The same seed gives the same plan, and smaller budgets the beginnings of larger ones.
+    regions
+        Tells estimators that use neighbourhoods which players are neighbours.
 
     Raises
     ------
-    InputError : as `check_affordable` and `check_regions`.
+    InputError
+        As `check_affordable` and `check_regions`.
     """
     check_affordable(estimator, n, budget)
     check_regions(n, regions)
@@ -138,8 +143,9 @@ def check_affordable(estimator: Estimator, n: int, budget: int | None) -> None:
 
     Raises
     ------
-    InputError : too many regions for all coalitions (names the sampled estimators), or a missing, useless,
-        too small, too large (names the largest) or endless budget.
+    InputError
+        Too many regions for all coalitions (names the sampled estimators), or a missing, useless, too small,
+        too large (names the largest) or endless budget.
     """
     if estimator.exhaustive:
         if n > MAX_TABLE_PLAYERS:

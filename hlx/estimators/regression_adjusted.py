@@ -36,9 +36,12 @@ class RegressionAdjustedPlan(Plan):
 
     Attributes
     ----------
-    fold : (k,), the fold of every pair; -1 for those of strata too small to be corrected.
-    folds : how many there are.
-    populations : (k,), pairs in the stratum of each.
+    fold
+        (k,), the fold of every pair; -1 for those of strata too small to be corrected.
+    folds
+        How many there are.
+    populations
+        (k,), pairs in the stratum of each.
     """
 
     sample: PairSample
@@ -53,7 +56,8 @@ class RegressionAdjustedPlan(Plan):
 
         Raises
         ------
-        InputError : the surrogate has no Shapley values of its own, and a table is too large.
+        InputError
+            The surrogate has no Shapley values of its own, and a table is too large.
         """
         return self._resume(values, [None] * (values.size // values.shape[-1]))
 

@@ -31,7 +31,8 @@ class RisePlan(Plan):
 
     Attributes
     ----------
-    weights : (m, n); the means are linear in the game.
+    weights
+        (m, n); the means are linear in the game.
     """
 
     weights: Float64[np.ndarray, "m n"]

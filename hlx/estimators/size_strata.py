@@ -25,10 +25,14 @@ class PairSample(NamedTuple):
 
     Attributes
     ----------
-    coalitions : boolean (m, n), distinct; the first row shows nothing, the last one everything.
-    pairs : (k, 2), rows of `coalitions`: the one of at most n/2 players, and its complement.
-    sizes : (k,), the stratum of every pair.
-    counts, sampled : (k,), how many pairs of this stratum were drawn, and which part of it they are.
+    coalitions
+        Boolean (m, n), distinct; the first row shows nothing, the last one everything.
+    pairs
+        (k, 2), rows of `coalitions`: the one of at most n/2 players, and its complement.
+    sizes
+        (k,), the stratum of every pair.
+    counts, sampled
+        (k,), how many pairs of this stratum were drawn, and which part of it they are.
     """
 
     coalitions: Bool[np.ndarray, "m n"]

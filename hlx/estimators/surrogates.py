@@ -56,7 +56,8 @@ def surrogate_shapley(fitted: FittedSurrogate, n: int) -> Float64[np.ndarray, " 
 
     Raises
     ------
-    InputError : it has none of its own, and a table of n players is too large.
+    InputError
+        It has none of its own, and a table of n players is too large.
     """
     own = getattr(fitted, "shapley", None)
     if own is not None:
@@ -75,7 +76,8 @@ class GaussianProcessSurrogate:
 
     Attributes
     ----------
-    most_fitted : strengths and relevances are learned from so many pairs, spread over all.
+    most_fitted
+        Strengths and relevances are learned from so many pairs, spread over all.
     """
 
     most_fitted: int = 200
@@ -122,8 +124,9 @@ class InteractionRidge:
 
     Attributes
     ----------
-    penalties : of the triples, times the number of pairs; the one with the least leave-one-out error is
-        taken. Single players are hardly shrunk.
+    penalties
+        Of the triples, times the number of pairs; the one with the least leave-one-out error is taken. Single
+        players are hardly shrunk.
     """
 
     penalties: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)

@@ -27,12 +27,17 @@ class SvarmPlan(Plan):
 
     Attributes
     ----------
-    pairs : (k, 2), rows of `coalitions`: the one of fewer players, and its complement; nothing and everything
+    pairs
+        (k, 2), rows of `coalitions`: the one of fewer players, and its complement; nothing and everything
         come first.
-    sizes : (k,), of the smaller ones, ascending.
-    sampled : (k,), the part of all pairs of this size that was drawn.
-    counts : (n + 1, n), how many of the coalitions of each size show each player.
-    shares : (n + 1, n), the weight in phi of the mean of d over these.
+    sizes
+        (k,), of the smaller ones, ascending.
+    sampled
+        (k,), the part of all pairs of this size that was drawn.
+    counts
+        (n + 1, n), how many of the coalitions of each size show each player.
+    shares
+        (n + 1, n), the weight in phi of the mean of d over these.
     """
 
     pairs: Int[np.ndarray, "k 2"]

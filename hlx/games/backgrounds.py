@@ -19,17 +19,18 @@ def hidden_view(image: UInt8[np.ndarray, "side side 3"], background: str) -> UIn
 
     Parameters
     ----------
-    image : (side, side, 3) uint8
-        At the size of the model's input.
-    background : {"blur", "mean", "black"}
-        ``blur``: a Gaussian of sigma 15.2 and radius 49 pixels at 224, both scaled with the side, mirrored at
-        the border without repeating the edge pixel; equal to ``cv2.GaussianBlur(image, (99, 99), 0)`` at 224
-        up to that function's rounding. ``mean``: the image's mean colour. ``black``: zeros, the darkest
-        colour, not the zero of a model's normalised input.
+    image
+        (side, side, 3) uint8 At the size of the model's input.
+    background
+        {"blur", "mean", "black"} ``blur``: a Gaussian of sigma 15.2 and radius 49 pixels at 224, both scaled
+        with the side, mirrored at the border without repeating the edge pixel; equal to
+        ``cv2.GaussianBlur(image, (99, 99), 0)`` at 224 up to that function's rounding. ``mean``: the image's
+        mean colour. ``black``: zeros, the darkest colour, not the zero of a model's normalised input.
 
     Returns
     -------
-    (side, side, 3) uint8
+    UInt8[np.ndarray, "side side 3"]
+        (side, side, 3) uint8
 
     Raises
     ------

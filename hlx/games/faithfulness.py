@@ -23,8 +23,10 @@ class Faithfulness:
 
     Attributes
     ----------
-    insertion : (n + 1,); v of the first k players of the order alone, k = 0 ... n.
-    deletion : (n + 1,); v of all players but the first k.
+    insertion
+        (n + 1,); v of the first k players of the order alone, k = 0 ... n.
+    deletion
+        (n + 1,); v of all players but the first k.
     """
 
     insertion: Float64[np.ndarray, " k"]
@@ -118,7 +120,8 @@ def areas_from_tables(
 
     Returns
     -------
-    insertion areas and deletion areas, each of the shape of `values` without its last axis.
+    tuple[Float64[np.ndarray, "*maps"], Float64[np.ndarray, "*maps"]]
+        Insertion areas and deletion areas, each of the shape of `values` without its last axis.
 
     Raises
     ------

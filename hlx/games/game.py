@@ -167,7 +167,8 @@ def shapley_from_table(table: Shaped[np.ndarray, "..."]) -> Float64[np.ndarray, 
 
     Returns
     -------
-    (n,) or (g, n), float64; they add up to v(all) - v(none).
+    Float64[np.ndarray, "... n"]
+        (n,) or (g, n), float64; they add up to v(all) - v(none).
 
     Raises
     ------

@@ -104,10 +104,11 @@ class LabelMap:
 
     Parameters
     ----------
-    pixels : (h, w) integers or bool
-        Of the image's own size, or of the square the model sees. A read-only copy is kept, as int32.
-    name : str
-        What errors call the map, usually its file.
+    pixels
+        (h, w) integers or bool Of the image's own size, or of the square the model sees. A read-only copy is
+        kept, as int32.
+    name
+        Str What errors call the map, usually its file.
 
     Raises
     ------
@@ -210,10 +211,10 @@ def regions_from_spec(spec: dict[str, Any], labels: np.ndarray | None = None) ->
 
     Parameters
     ----------
-    spec : dict
-        As written; of a label map it holds only size and hash.
-    labels : (h, w) integers, optional
-        The label map itself, kept beside its spec.
+    spec
+        Dict As written; of a label map it holds only size and hash.
+    labels
+        (h, w) integers, optional The label map itself, kept beside its spec.
 
     Raises
     ------

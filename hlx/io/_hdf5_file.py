@@ -20,7 +20,8 @@ class LenientFile(io.RawIOBase):
 
     Parameters
     ----------
-    raw : open for reading and writing, unbuffered.
+    raw
+        Open for reading and writing, unbuffered.
     """
 
     def __init__(self, raw: io.FileIO) -> None:

@@ -17,7 +17,8 @@ def whole_number(value: Any, name: str, least: int | None = None) -> int:
 
     Raises
     ------
-    InputError : no whole number (16.0 and "16" are none), or below `least`; names it `name`.
+    InputError
+        No whole number (16.0 and "16" are none), or below `least`; names it `name`.
     """
     try:
         number = operator.index(value)

@@ -22,16 +22,16 @@ class Record:
 
     Parameters
     ----------
-    file : Path
-        The file.
-    place : str
-        Where in it, such as ``row 3``, ``line 3`` or ``item 'a'``.
-    word : str
-        What the format calls a field: ``column`` or ``key``.
-    fields : mapping
-        Values by name; texts in a CSV file, whatever JSON says in the others.
-    spelling : mapping
-        The file's own names of fields, where they are others.
+    file
+        Path The file.
+    place
+        Str Where in it, such as ``row 3``, ``line 3`` or ``item 'a'``.
+    word
+        Str What the format calls a field: ``column`` or ``key``.
+    fields
+        Mapping Values by name; texts in a CSV file, whatever JSON says in the others.
+    spelling
+        Mapping The file's own names of fields, where they are others.
     """
 
     file: Path
@@ -91,11 +91,13 @@ def read_records(path: str | Path, required: Sequence[str]) -> Iterator[Record]:
 
     Parameters
     ----------
-    required : columns that a CSV file must have; JSON lines are asked for their keys when they are read.
+    required
+        Columns that a CSV file must have; JSON lines are asked for their keys when they are read.
 
     Raises
     ------
-    InputError : another ending, missing, not UTF-8, not the format, a column that is missing or twice there.
+    InputError
+        Another ending, missing, not UTF-8, not the format, a column that is missing or twice there.
     """
     path = Path(path)
     extension = path.suffix.lower()
@@ -138,12 +140,15 @@ def csv_records(
 
     Parameters
     ----------
-    check_header : raises InputError for names that will not do.
-    expected : what an empty file should have had in its header.
+    check_header
+        Raises InputError for names that will not do.
+    expected
+        What an empty file should have had in its header.
 
     Raises
     ------
-    InputError : not valid CSV, a row of another length, or an empty file.
+    InputError
+        Not valid CSV, a row of another length, or an empty file.
     """
     lines = csv.reader(io.StringIO(text, newline=""), strict=True)
     header: list[str] | None = None

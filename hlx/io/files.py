@@ -23,7 +23,8 @@ def check_output(path: str | Path, force: bool = False) -> Path:
 
     Raises
     ------
-    OutputError : it exists (unless `force`), is no regular file, or its folder is missing or takes no file.
+    OutputError
+        It exists (unless `force`), is no regular file, or its folder is missing or takes no file.
     """
     path = Path(path)
     if os.path.exists(path) and not os.path.isfile(path):
@@ -54,7 +55,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
     Raises
     ------
-    OutputError : writing failed, such as on a full disk.
+    OutputError
+        Writing failed, such as on a full disk.
     """
     path = Path(path)
     temporary = _temporary(path)
@@ -88,7 +90,8 @@ def write_csv(
 
     Raises
     ------
-    OutputError : as `check_output` and `replacing`.
+    OutputError
+        As `check_output` and `replacing`.
     """
     text = io.StringIO()
     table = csv.DictWriter(text, list(records[0]) if records else [], lineterminator="\n")
@@ -105,7 +108,8 @@ def make_folder(folder: str | Path) -> Path:
 
     Raises
     ------
-    OutputError : it cannot be made, or is a file.
+    OutputError
+        It cannot be made, or is a file.
     """
     folder = Path(folder)
     try:
@@ -130,7 +134,8 @@ def filling(folder: str | Path) -> Iterator[Path]:
 
     Raises
     ------
-    OutputError : writing failed, such as on a full disk; `folder` is then as it was.
+    OutputError
+        Writing failed, such as on a full disk; `folder` is then as it was.
     """
     folder = Path(folder)
     # Inside a folder that is there already, which may be a disk of its own.
@@ -174,7 +179,8 @@ def output_folder(folder: Path, names: Sequence[str], force: bool = False) -> It
 
     Raises
     ------
-    OutputError : the folder cannot be made or written to, or one of the files exists (unless `force`).
+    OutputError
+        The folder cannot be made or written to, or one of the files exists (unless `force`).
     """
     made = not folder.exists()
     try:

@@ -49,7 +49,8 @@ def writing(path: str | Path, kind: Kind, force: bool = False) -> Iterator[h5py.
 
     Raises
     ------
-    OutputError : the file exists (unless `force`), or cannot be written.
+    OutputError
+        The file exists (unless `force`), or cannot be written.
     """
     path = check_output(path, force)
     # In memory first: HDF5's library can crash when the disk fills up under a file that it has open.
@@ -67,11 +68,13 @@ class Stream:
 
     Parameters
     ----------
-    check : called after each `append`; raises what the caller is to hear of.
+    check
+        Called after each `append`; raises what the caller is to hear of.
 
     Attributes
     ----------
-    file : small things may be put into it at any time.
+    file
+        Small things may be put into it at any time.
     """
 
     def __init__(self, file: h5py.File, check: Callable[[], None]) -> None:
@@ -84,7 +87,8 @@ class Stream:
 
         Raises
         ------
-        OSError : the disk has refused something, now or before; `streaming` tells it as an OutputError.
+        OSError
+            The disk has refused something, now or before; `streaming` tells it as an OutputError.
         """
         held = self._held.setdefault(name, [])
         held.append(array)
@@ -128,7 +132,8 @@ def streaming(path: str | Path, kind: Kind, force: bool = False) -> Iterator[Str
 
     Raises
     ------
-    OutputError : the file exists (unless `force`), or cannot be written; a full disk leaves nothing behind.
+    OutputError
+        The file exists (unless `force`), or cannot be written; a full disk leaves nothing behind.
     """
     path = check_output(path, force)
     with replacing(path) as temporary, open(temporary, "w+b", buffering=0) as raw:
@@ -155,8 +160,10 @@ def reading(path: str | Path, kind: Kind) -> Iterator[h5py.File]:
 
     Raises
     ------
-    InputError : missing, of another kind, damaged, or lacking what the caller looks for.
-    VersionError : of another format version.
+    InputError
+        Missing, of another kind, damaged, or lacking what the caller looks for.
+    VersionError
+        Of another format version.
     """
     with opened(path, kind) as file, _errors_told(path):
         yield file

@@ -42,9 +42,10 @@ def read_image(source: str | Path | np.ndarray | Image.Image) -> UInt8[np.ndarra
 
     Parameters
     ----------
-    source : path, array or PIL image
-        A file of any mode in one of ``FORMATS``; of an animation the first frame. An array has shape (h, w),
-        (h, w, 1), (h, w, 3) or (h, w, 4) and is uint8, bool, uint16 (0 to 65535) or floating in [0, 1].
+    source
+        Path, array or PIL image A file of any mode in one of ``FORMATS``; of an animation the first frame. An
+        array has shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4) and is uint8, bool, uint16 (0 to 65535) or
+        floating in [0, 1].
 
     Returns
     -------

@@ -19,12 +19,14 @@ def read_tables(path: str | Path, keys: Sequence[str] = ()) -> dict[str, Shaped[
 
     Parameters
     ----------
-    keys : of the arrays of a .npz; may be left out where one array alone can be tables: floating-point
-        numbers of shape (2^n,) or (g, 2^n).
+    keys
+        Of the arrays of a .npz; may be left out where one array alone can be tables: floating-point numbers
+        of shape (2^n,) or (g, 2^n).
 
     Raises
     ------
-    InputError : missing, unreadable, an unknown key, nothing that could be tables, or several arrays.
+    InputError
+        Missing, unreadable, an unknown key, nothing that could be tables, or several arrays.
     """
     path = Path(path)
     check_file(path)

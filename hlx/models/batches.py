@@ -119,7 +119,8 @@ class BatchRunner:
 
         Raises
         ------
-        ModelError : the memory does not hold even the smallest batch.
+        ModelError
+            The memory does not hold even the smallest batch.
         """
 
         def fetch(start: int, size: int) -> tuple[np.ndarray, ...]:

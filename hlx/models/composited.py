@@ -30,11 +30,16 @@ class Scorer(Protocol):
 
     Attributes
     ----------
-    side : images come as squares of so many pixels.
-    dtype : "float32" or "bfloat16", of the large products.
-    device : what it runs on, in words.
-    packages : packages whose versions matter to its scores.
-    default_batch : coalitions at once where nobody says how many.
+    side
+        Images come as squares of so many pixels.
+    dtype
+        "float32" or "bfloat16", of the large products.
+    device
+        What it runs on, in words.
+    packages
+        Packages whose versions matter to its scores.
+    default_batch
+        Coalitions at once where nobody says how many.
     """
 
     @property
@@ -147,14 +152,19 @@ class CompositingModel(Model):
 
     Parameters
     ----------
-    name, family, revision, unit : as of every model.
-    scorer : does the work.
-    fingerprint : gives the SHA-256 of what determines the scores, when first asked.
+    name, family, revision, unit
+        As of every model.
+    scorer
+        Does the work.
+    fingerprint
+        Gives the SHA-256 of what determines the scores, when first asked.
 
     Attributes
     ----------
-    images_at_once : images that it likes to be given together.
-    hint : as of `BatchRunner`.
+    images_at_once
+        Images that it likes to be given together.
+    hint
+        As of `BatchRunner`.
     """
 
     engine = "torch"
@@ -205,7 +215,8 @@ class CompositingModel(Model):
 
         Raises
         ------
-        NonFiniteScoreError : a score is NaN or infinite; names image and text.
+        NonFiniteScoreError
+            A score is NaN or infinite; names image and text.
         """
         check_lists(images, texts)
         own = self.scorer.texts(list(texts))

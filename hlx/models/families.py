@@ -11,14 +11,22 @@ class Family:
 
     Attributes
     ----------
-    model_type : as config.json says it.
-    title : its usual name.
-    example : a checkpoint on the hub.
-    engines : what runs it, the default first.
-    kind : "contrastive", "matching" or "lxmert".
-    score : what a score is, of which f is the difference.
-    extras : extras of hlx that its default engine takes.
-    unit : of scores, in a word or two, for labels.
+    model_type
+        As config.json says it.
+    title
+        Its usual name.
+    example
+        A checkpoint on the hub.
+    engines
+        What runs it, the default first.
+    kind
+        "contrastive", "matching" or "lxmert".
+    score
+        What a score is, of which f is the difference.
+    extras
+        extras of hlx that its default engine takes.
+    unit
+        Of scores, in a word or two, for labels.
     """
 
     model_type: str

@@ -39,9 +39,12 @@ def answered(
 
     Raises
     ------
-    InputError : it returned another shape than (m, t), or no real numbers.
-    ModelError : it raised something.
-    RuntimeError, MemoryError : as it raised them, where memory ran out.
+    InputError
+        It returned another shape than (m, t), or no real numbers.
+    ModelError
+        It raised something.
+    RuntimeError, MemoryError
+        As it raised them, where memory ran out.
     """
     m, t = len(images), len(texts)
     asked = f"{plural(m, 'image')} and {plural(t, 'text')}"
@@ -242,7 +245,8 @@ def load_callable(spec: str) -> CallableModel:
 
     Raises
     ------
-    ModelError : no such file, module or attribute; the import fails; the attribute is neither.
+    ModelError
+        No such file, module or attribute; the import fails; the attribute is neither.
     """
     thing = own_object(spec, "model", ModelError)
     if isinstance(thing, CallableModel):

@@ -27,9 +27,12 @@ class MaskedImage(ABC):
 
     Attributes
     ----------
-    n_players : regions.
-    shown, hidden : uint8 (side, side, 3), the image at the model's size and what its hidden regions show.
-    name : what messages call the stimulus.
+    n_players
+        Regions.
+    shown, hidden
+        Uint8 (side, side, 3), the image at the model's size and what its hidden regions show.
+    name
+        What messages call the stimulus.
     """
 
     def __init__(
@@ -65,8 +68,10 @@ class MaskedImage(ABC):
 
         Raises
         ------
-        InputError : rows are not boolean (m, n).
-        NonFiniteScoreError : a score is NaN or infinite; names stimulus and coalition.
+        InputError
+            rows are not boolean (m, n).
+        NonFiniteScoreError
+            A score is NaN or infinite; names stimulus and coalition.
         """
         check_rows(rows, self.n_players)
         values = self._values(rows, text_queries, progress)

@@ -24,8 +24,10 @@ class Views(NamedTuple):
 
     Attributes
     ----------
-    shown, hidden : the image, and what its hidden regions show.
-    size : (h, w) of the image itself.
+    shown, hidden
+        The image, and what its hidden regions show.
+    size
+        (h, w) of the image itself.
     """
 
     shown: UInt8[np.ndarray, "s s 3"]
@@ -38,15 +40,24 @@ class Model(ABC):
 
     Attributes
     ----------
-    name : what `load_model` was given (an absolute path for a directory).
-    family : the architecture, the `model_type` of its config.json.
-    engine : what runs it: "jax" for a port, "torch", or "function" for one of the user's own.
-    side : images are shown to it as squares of so many pixels.
-    dtype : "float32" or "bfloat16", of the large products.
-    unit : of its scores, for labels.
-    revision : the hub's commit, where it comes from there.
-    device : what it runs on, in words.
-    packages : packages whose versions matter to its results, beside those that all of hlx uses.
+    name
+        What `load_model` was given (an absolute path for a directory).
+    family
+        The architecture, the `model_type` of its config.json.
+    engine
+        What runs it: "jax" for a port, "torch", or "function" for one of the user's own.
+    side
+        Images are shown to it as squares of so many pixels.
+    dtype
+        "float32" or "bfloat16", of the large products.
+    unit
+        Of its scores, for labels.
+    revision
+        The hub's commit, where it comes from there.
+    device
+        What it runs on, in words.
+    packages
+        packages whose versions matter to its results, beside those that all of hlx uses.
     """
 
     name: str
@@ -129,11 +140,16 @@ class Model(ABC):
 
         Parameters
         ----------
-        stimulus : image, caption and foil.
-        regions : `Grid` or `LabelMap`.
-        background : what hidden regions show: "blur", "mean" or "black".
-        batch_size : coalitions per batch; None or "auto" chooses what suits the device.
-        progress : called with (done, total) while `table()` runs.
+        stimulus
+            Image, caption and foil.
+        regions
+            `Grid` or `LabelMap`.
+        background
+            What hidden regions show: "blur", "mean" or "black".
+        batch_size
+            Coalitions per batch; None or "auto" chooses what suits the device.
+        progress
+            Called with (done, total) while `table()` runs.
         """
         masked = self.mask(stimulus.image, regions, background, batch_size, stimulus.name)
         return ImageTextGame(masked, self.text_queries([(stimulus.caption, stimulus.foil)]), progress)

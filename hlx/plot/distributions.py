@@ -42,11 +42,15 @@ class Distribution:
 
     Attributes
     ----------
-    name : of the model.
-    observed : NaN is left out. A single value, such as a mean, is drawn as a line.
-    null : of any shape; NaN is left out. May be empty.
-    lines : further numbers to mark, by name: what baselines and ceilings reach. NaN is left out, and so is
-        what lies so far away that the distributions would shrink to nothing.
+    name
+        Of the model.
+    observed
+        NaN is left out. A single value, such as a mean, is drawn as a line.
+    null
+        Of any shape; NaN is left out. May be empty.
+    lines
+        Further numbers to mark, by name: what baselines and ceilings reach. NaN is left out, and so is what
+        lies so far away that the distributions would shrink to nothing.
     """
 
     name: str
@@ -75,14 +79,19 @@ def distributions_figure(
 
     Parameters
     ----------
-    panels : models keep their colours from panel to panel.
-    title : one line above all.
-    names : what the observed values and the null are called.
-    columns : panels side by side, at most.
+    panels
+        Models keep their colours from panel to panel.
+    title
+        One line above all.
+    names
+        What the observed values and the null are called.
+    columns
+        panels side by side, at most.
 
     Raises
     ------
-    InputError : there is nothing to draw.
+    InputError
+        There is nothing to draw.
     """
     if not any(panel.rows for panel in panels):
         raise InputError("plot: no distribution to draw")
@@ -137,9 +146,12 @@ def draw_distributions(
 
     Parameters
     ----------
-    colours : by model.
-    marked : names of the lines to draw, in the order that settles their styles.
-    null_name : stands before the null's mean.
+    colours
+        By model.
+    marked
+        Names of the lines to draw, in the order that settles their styles.
+    null_name
+        Stands before the null's mean.
     """
     values = [(finite(row.observed), finite(row.null)) for row in panel.rows]
     low, high = drawn_range(values, [x for row in panel.rows for x in row.lines.values()])

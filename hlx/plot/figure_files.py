@@ -94,7 +94,8 @@ def notebook_html(
 
     Parameters
     ----------
-    how : said below, such as what the values are, the estimator and what it spent.
+    how
+        Said below, such as what the values are, the estimator and what it spent.
     """
     if panel is not None:
         data = base64.b64encode(figure_bytes(contact_sheet([panel]))).decode()

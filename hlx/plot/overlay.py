@@ -41,20 +41,22 @@ class Panel:
 
     Parameters
     ----------
-    image, hidden : (side, side, 3) uint8
-        The square the model sees, and the same with every region hidden.
-    values : (n,) float
-        Signed.
-    regions : Grid or LabelMap
-        The n players.
-    caption : str
-    foil : str, optional
-    title : str, optional
-        Printed above the panels, such as the model's name.
-    unit : str
-        Of the values.
-    kind : str
-        What the values are.
+    image, hidden
+        (side, side, 3) uint8 The square the model sees, and the same with every region hidden.
+    values
+        (n,) float Signed.
+    regions
+        Grid or LabelMap The n players.
+    caption
+        Str
+    foil
+        Str, optional
+    title
+        Str, optional Printed above the panels, such as the model's name.
+    unit
+        Str Of the values.
+    kind
+        Str What the values are.
 
     Raises
     ------

@@ -57,9 +57,12 @@ def badge_places(
 
     Parameters
     ----------
-    curves : the first ones choose first.
-    boxes : (left, top, right, bottom) of texts, which badges stay off.
-    dots : the ends of curves.
+    curves
+        The first ones choose first.
+    boxes
+        (left, top, right, bottom) of texts, which badges stay off.
+    dots
+        The ends of curves.
     """
     drawn = [_points(curve, np.linspace(0, 1, 61)) for curve in curves]
     places = np.empty((len(curves), 2))
@@ -107,12 +110,12 @@ class PairPanel:
 
     Parameters
     ----------
-    panel : Panel
-        Its `values` are those of the single regions.
-    pairs : sequence of ((i, j), value)
-        Strongest first, as `InteractionValues.strongest` gives them.
-    index : str
-        What the values are, such as k-SII.
+    panel
+        Panel Its `values` are those of the single regions.
+    pairs
+        Sequence of ((i, j), value) Strongest first, as `InteractionValues.strongest` gives them.
+    index
+        Str What the values are, such as k-SII.
 
     Raises
     ------

@@ -19,12 +19,13 @@ def terminal_map(values: Float[np.ndarray, "rows cols"], colour: bool, width: in
 
     Parameters
     ----------
-    values : (rows, cols) float
-    colour : bool
-        Cells on a coloured ground, red above and blue below zero (256-colour escape sequences). Without it
-        there are no escape sequences at all.
-    width : int
-        Columns of the terminal.
+    values
+        (rows, cols) float
+    colour
+        Bool Cells on a coloured ground, red above and blue below zero (256-colour escape sequences). Without
+        it there are no escape sequences at all.
+    width
+        Int Columns of the terminal.
 
     Raises
     ------

@@ -77,7 +77,8 @@ def click_masks(
 
     Returns
     -------
-    (r, side, side), by row (y) and column (x): 8 side^2 bytes per response.
+    Float64[np.ndarray, "r {side} {side}"]
+        (r, side, side), by row (y) and column (x): 8 side^2 bytes per response.
 
     Raises
     ------

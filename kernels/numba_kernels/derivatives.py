@@ -38,8 +38,9 @@ def derivative_sums(
 
     Returns
     -------
-    For each s = 0 ... order, the ids of the sets S of s players, in no particular order, and D(S, l) as an
-    array of shape (n - s + 1, C(n, s)).
+    list[tuple[Int64[np.ndarray, "sets"], Float64[np.ndarray, "sizes sets"]]]
+        For each s = 0 ... order, the ids of the sets S of s players, in no particular order, and D(S, l) as
+        an array of shape (n - s + 1, C(n, s)).
 
     Raises
     ------

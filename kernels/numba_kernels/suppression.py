@@ -65,7 +65,8 @@ def suppress_overlaps(
 
     Returns
     -------
-    Indices into n, the best first; -1 where fewer than `most` are kept.
+    Int64[np.ndarray, "groups {most}"]
+        Indices into n, the best first; -1 where fewer than `most` are kept.
 
     Raises
     ------

@@ -33,7 +33,8 @@ def shapley(
 
     Returns
     -------
-    (n,) or (g, n), float64. NaN for every player of a table that holds a NaN.
+    Float[np.ndarray, "*games n"]
+        (n,) or (g, n), float64. NaN for every player of a table that holds a NaN.
 
     Raises
     ------

@@ -36,13 +36,13 @@ class StimulusValues:
 
     Attributes
     ----------
-    rc : float64 (n,)
-        Rank correlation of the magnitude map and the human map, to 12 digits; NaN where one is constant.
-    emd : float64 (n,)
-        Earth mover's distance in grid cells; NaN where the map is no distribution.
-    f, normalised_f : float64 (n,)
-        score(caption) - score(foil), and that over its standard deviation on the benchmark; NaN where not
-        known.
+    rc
+        (n,) Rank correlation of the magnitude map and the human map, to 12 digits; NaN where one is constant.
+    emd
+        (n,) Earth mover's distance in grid cells; NaN where the map is no distribution.
+    f, normalised_f
+        (n,) score(caption) - score(foil), and that over its standard deviation on the benchmark; NaN where
+        not known.
     """
 
     rc: Float64[np.ndarray, " n"]

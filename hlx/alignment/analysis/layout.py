@@ -29,13 +29,20 @@ class StudyFiles:
 
     Attributes
     ----------
-    humans : the human maps.
-    map_tables : of one model each, by the NAME in shapley_NAME.csv.
-    results : of `hlx explain --out`, of any models.
-    stimuli : texts, phenomena and images of the stimuli.
-    stimulus_scores : by the NAME in scores_stimuli_NAME.csv.
-    benchmark_scores : by the NAME in scores_valse_NAME.csv and scores_NAME.csv; None for a plain scores.csv.
-    passed_over : HDF5 files of other kinds.
+    humans
+        The human maps.
+    map_tables
+        Of one model each, by the NAME in shapley_NAME.csv.
+    results
+        Of `hlx explain --out`, of any models.
+    stimuli
+        Texts, phenomena and images of the stimuli.
+    stimulus_scores
+        By the NAME in scores_stimuli_NAME.csv.
+    benchmark_scores
+        By the NAME in scores_valse_NAME.csv and scores_NAME.csv; None for a plain scores.csv.
+    passed_over
+        HDF5 files of other kinds.
     """
 
     humans: Path
@@ -52,8 +59,9 @@ def study_files(folder: Path) -> StudyFiles:
 
     Raises
     ------
-    InputError : no folder, unreadable or empty, no human maps or no models' maps in it, or two files for the
-        same thing. The message says what was looked for.
+    InputError
+        No folder, unreadable or empty, no human maps or no models' maps in it, or two files for the same
+        thing. The message says what was looked for.
     """
     files = _files(folder)
     if not files:

@@ -23,17 +23,21 @@ def read_study(folder: str | Path, *, images: str | Path | None = None, pictures
 
     Parameters
     ----------
-    folder : human_maps.csv or humans.h5; shapley_NAME.csv or the .h5 files of `hlx explain --out`, also one
-        folder down; optionally stimuli.csv, scores_stimuli_NAME.csv (which go before the scores in result
-        files), scores_valse_NAME.csv and the scores_NAME.csv of `hlx score --out`.
-    images : a folder to look for the stimuli's images in, by name; beside stimuli.csv and in result files
-        they are found without it.
-    pictures : False leaves images alone.
+    folder
+        human_maps.csv or humans.h5; shapley_NAME.csv or the .h5 files of `hlx explain --out`, also one folder
+        down; optionally stimuli.csv, scores_stimuli_NAME.csv (which go before the scores in result files),
+        scores_valse_NAME.csv and the scores_NAME.csv of `hlx score --out`.
+    images
+        A folder to look for the stimuli's images in, by name; beside stimuli.csv and in result files they are
+        found without it.
+    pictures
+        False leaves images alone.
 
     Raises
     ------
-    InputError : see `study_files`; also a file that cannot be used, maps of different grids, two files with
-        maps of one model, fewer than 3 stimuli with all maps.
+    InputError
+        See `study_files`; also a file that cannot be used, maps of different grids, two files with maps of
+        one model, fewer than 3 stimuli with all maps.
     """
     folder = Path(folder)
     files = study_files(folder)

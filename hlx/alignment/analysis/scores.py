@@ -23,7 +23,8 @@ def stimulus_scores(path: Path) -> dict[str, float]:
 
     Raises
     ------
-    InputError : a column is missing, no number, or a stimulus that appears twice; names file and row.
+    InputError
+        A column is missing, no number, or a stimulus that appears twice; names file and row.
     """
     found: dict[str, float] = {}
     for record in read_records(path, ["stimulus", *SCORES]):
@@ -43,12 +44,14 @@ def read_benchmarks(
 
     Parameters
     ----------
-    files : the model in each file's name, if any; a column `model`, as `hlx score` writes, goes before it.
+    files
+        The model in each file's name, if any; a column `model`, as `hlx score` writes, goes before it.
 
     Raises
     ------
-    InputError : a column is missing, no number, no scored items, a file that does not say of which model it
-        is, or two files of one model.
+    InputError
+        A column is missing, no number, no scored items, a file that does not say of which model it is, or two
+        files of one model.
     """
     benchmarks: dict[str, tuple[Benchmark, Path]] = {}
     notes: list[str] = []

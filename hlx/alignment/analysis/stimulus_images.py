@@ -32,15 +32,21 @@ def stimulus_images(
 
     Parameters
     ----------
-    stimuli : ids.
-    about : stimuli with the names of their images; a stimulus that is not there is named after its image.
-    files : images found beside the file that lists the stimuli, by stimulus id.
-    shown : what models were shown, by stimulus id.
-    folder : of images.
+    stimuli
+        Ids.
+    about
+        stimuli with the names of their images; a stimulus that is not there is named after its image.
+    files
+        Images found beside the file that lists the stimuli, by stimulus id.
+    shown
+        What models were shown, by stimulus id.
+    folder
+        Of images.
 
     Raises
     ------
-    InputError : `folder` is none, or holds different images of a name.
+    InputError
+        `folder` is none, or holds different images of a name.
     """
     names = {stimulus: about[stimulus].image_name if stimulus in about else stimulus for stimulus in stimuli}
     named = _in_folder(names, folder)

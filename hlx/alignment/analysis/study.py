@@ -22,9 +22,12 @@ class Benchmark:
 
     Attributes
     ----------
-    f : float64 (items,).
-    phenomena : of each item.
-    own_stimuli : True where the study's own stimuli stand in for a benchmark.
+    f
+        (items,).
+    phenomena
+        Of each item.
+    own_stimuli
+        True where the study's own stimuli stand in for a benchmark.
     """
 
     f: Float64[np.ndarray, " items"]
@@ -77,14 +80,22 @@ class Study:
 
     Attributes
     ----------
-    name : of the folder.
-    grid : of all maps.
-    stimuli : ids with a human map and a map of every model, in the order of the human maps.
-    about : caption, foil, phenomenon and image by stimulus id, where known.
-    images : pixels by stimulus id, where the study has them; as large as needed for a page.
-    humans : human maps; may hold stimuli that are not in `stimuli`.
-    models : at least one.
-    notes : sentences on what was left out, missing or replaced; every output repeats them.
+    name
+        Of the folder.
+    grid
+        Of all maps.
+    stimuli
+        Ids with a human map and a map of every model, in the order of the human maps.
+    about
+        Caption, foil, phenomenon and image by stimulus id, where known.
+    images
+        Pixels by stimulus id, where the study has them; as large as needed for a page.
+    humans
+        Human maps; may hold stimuli that are not in `stimuli`.
+    models
+        At least one.
+    notes
+        Sentences on what was left out, missing or replaced; every output repeats them.
     """
 
     name: str

@@ -46,7 +46,8 @@ class OddGPPlan(Plan):
 
     Attributes
     ----------
-    rows : one coalition of every pair, in the order in which they were chosen; last the one that shows all.
+    rows
+        One coalition of every pair, in the order in which they were chosen; last the one that shows all.
     """
 
     kernel: OddKernel
@@ -108,10 +109,14 @@ class Learned(NamedTuple):
 
     Attributes
     ----------
-    theta : the most probable parameters.
-    inflation : (n,), by what the variance of each Shapley value grows for not knowing theta better.
-    steps : a square root of the covariance of theta, as the first pairs leave it.
-    pairs : how many pairs it was learned from.
+    theta
+        The most probable parameters.
+    inflation
+        (n,), by what the variance of each Shapley value grows for not knowing theta better.
+    steps
+        A square root of the covariance of theta, as the first pairs leave it.
+    pairs
+        How many pairs it was learned from.
     """
 
     theta: Float64[np.ndarray, " k"]
@@ -137,8 +142,9 @@ def learn(
 
     Parameters
     ----------
-    before : what fewer of the same pairs taught: the search starts there, and what they knew already of the
-        first pairs is not asked again.
+    before
+        What fewer of the same pairs taught: the search starts there, and what they knew already of the first
+        pairs is not asked again.
     """
     few_rows, few = first_pairs(kernel, rows, y, MOST_FITTED)
     if before is None or before.pairs < len(few) - 1:

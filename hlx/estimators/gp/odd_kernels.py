@@ -37,9 +37,12 @@ class Rows:
 
     Attributes
     ----------
-    signs : (p, n), +1 for a player shown and -1 for one hidden.
-    sizes : (p,), players shown.
-    triples : (p, t), the products of the signs of each triple.
+    signs
+        (p, n), +1 for a player shown and -1 for one hidden.
+    sizes
+        (p,), players shown.
+    triples
+        (p, t), the products of the signs of each triple.
     """
 
     def __init__(self, shown: Bool[np.ndarray, "p n"], triples: Int[np.ndarray, "t 3"]) -> None:
@@ -70,7 +73,8 @@ class Part(ABC):
 
     Attributes
     ----------
-    start, spread : mean and standard deviation of the normal prior of each parameter.
+    start, spread
+        Mean and standard deviation of the normal prior of each parameter.
     """
 
     start: Vector

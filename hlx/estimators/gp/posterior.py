@@ -164,11 +164,15 @@ class Posterior:
 
     Attributes
     ----------
-    weights : (p,), the inverse covariance of the observed values times these: predictions are covariances
-        times weights.
-    phi : (n,), posterior mean.
-    phi_covariance : (n, n).
-    left_out : (p,), the error of the prediction of each value from all others, in its standard deviations.
+    weights
+        (p,), the inverse covariance of the observed values times these: predictions are covariances times
+        weights.
+    phi
+        (n,), posterior mean.
+    phi_covariance
+        (n, n).
+    left_out
+        (p,), the error of the prediction of each value from all others, in its standard deviations.
     """
 
     kernel: OddKernel
@@ -193,7 +197,8 @@ def posterior(
 
     Raises
     ------
-    LinAlgError : the covariance is not positive definite even with the largest jitter.
+    LinAlgError
+        The covariance is not positive definite even with the largest jitter.
     """
     from scipy.linalg import lapack, solve_triangular
 

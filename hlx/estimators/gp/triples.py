@@ -21,8 +21,10 @@ class Triples(NamedTuple):
 
     Attributes
     ----------
-    members : (t, 3).
-    spreads : (t,), the mean logarithm of the three distances; 0 where nothing is known of the regions.
+    members
+        (t, 3).
+    spreads
+        (t,), the mean logarithm of the three distances; 0 where nothing is known of the regions.
     """
 
     members: Int[np.ndarray, "t 3"]

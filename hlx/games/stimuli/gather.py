@@ -16,10 +16,10 @@ class Gathered:
 
     Parameters
     ----------
-    stimuli : list of Stimulus
-        In the order of the files.
-    sources : list
-        The image file of each stimulus; None where none was found.
+    stimuli
+        List of Stimulus In the order of the files.
+    sources
+        List The image file of each stimulus; None where none was found.
     """
 
     stimuli: list[Stimulus]

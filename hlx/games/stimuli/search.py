@@ -21,12 +21,12 @@ class FoundImages:
 
     Parameters
     ----------
-    paths : dict
-        The file of each name that was found.
-    missing : list
-        Names that no file has, in the order given.
-    ambiguous : dict
-        Names that several files have equally well, with different contents, and these files.
+    paths
+        Dict The file of each name that was found.
+    missing
+        List Names that no file has, in the order given.
+    ambiguous
+        Dict Names that several files have equally well, with different contents, and these files.
     """
 
     paths: dict[str, Path] = field(default_factory=dict)
@@ -50,10 +50,10 @@ def find_images(names: Iterable[str], folders: Iterable[str | Path]) -> FoundIma
 
     Parameters
     ----------
-    names : iterable of str
-        File names, with or without folders before them; ``/`` and ``\\`` both separate.
-    folders : iterable of path
-        Where to look.
+    names
+        Iterable of str File names, with or without folders before them; ``/`` and ``\\`` both separate.
+    folders
+        Iterable of path Where to look.
 
     Raises
     ------

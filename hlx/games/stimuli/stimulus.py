@@ -19,16 +19,16 @@ class Stimulus:
 
     Parameters
     ----------
-    image : path or array
-        A file, or pixels as :func:`hlx.io.images.read_image` takes them. It is not opened here.
-    caption : str
-        The text that is right for the image.
-    foil : str, optional
-        The text that is wrong. Without one a game's worth is the caption's score alone.
-    id : str, optional
-        A name of its own: one image may carry several stimuli.
-    phenomenon : str, optional
-        The linguistic phenomenon that sets caption and foil apart.
+    image
+        Path or array A file, or pixels as :func:`hlx.io.images.read_image` takes them. It is not opened here.
+    caption
+        Str The text that is right for the image.
+    foil
+        Str, optional The text that is wrong. Without one a game's worth is the caption's score alone.
+    id
+        Str, optional A name of its own: one image may carry several stimuli.
+    phenomenon
+        Str, optional The linguistic phenomenon that sets caption and foil apart.
 
     Raises
     ------

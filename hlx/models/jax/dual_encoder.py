@@ -64,7 +64,8 @@ class DualEncoder(Model):
 
     Attributes
     ----------
-    texts : the text side, which makes directions of captions and foils.
+    texts
+        The text side, which makes directions of captions and foils.
     """
 
     engine = "jax"
@@ -130,16 +131,20 @@ class DualEncoder(Model):
 
         Parameters
         ----------
-        images : paths or uint8 arrays (h, w, 3), prepared by the checkpoint's own image processor.
-        texts : captions, padded with its tokenizer's pad id.
+        images
+            Paths or uint8 arrays (h, w, 3), prepared by the checkpoint's own image processor.
+        texts
+            Captions, padded with its tokenizer's pad id.
 
         Returns
         -------
-        float32 (images, texts)
+        Float32[np.ndarray, "m t"]
+            Float32 (images, texts)
 
         Raises
         ------
-        NonFiniteScoreError : a score is NaN or infinite; names image and text.
+        NonFiniteScoreError
+            A score is NaN or infinite; names image and text.
         """
         check_lists(images, texts)
         logits = self.logits(self.encode_images(images), self.encode_texts(texts))

@@ -33,10 +33,14 @@ class ImageSide:
 
     Parameters
     ----------
-    tower : the image tower.
-    mean, scale : per-channel normalisation, pixel -> (pixel - mean) * scale, pixel in 0..255.
-    devices : devices to use; all local ones by default.
-    dtype : of the tower's large products.
+    tower
+        The image tower.
+    mean, scale
+        Per-channel normalisation, pixel -> (pixel - mean) * scale, pixel in 0..255.
+    devices
+        Devices to use; all local ones by default.
+    dtype
+        Of the tower's large products.
     """
 
     def __init__(

@@ -32,13 +32,20 @@ class Port:
 
     Attributes
     ----------
-    config : transformers' configuration class, in the architecture's own module.
-    vision_config : what that calls the image tower's part.
-    weight_map : every key of a checkpoint, of its configuration.
-    vision, text : towers of arrays; the text tower also takes its configuration and the padding id.
-    biased : whether scores have a bias.
-    pooled_by_probe, to_limit, masked : as in `VisionShape` and `Tokenizer`.
-    prefix, ignored : as in `read_arrays`.
+    config
+        Transformers' configuration class, in the architecture's own module.
+    vision_config
+        What that calls the image tower's part.
+    weight_map
+        Every key of a checkpoint, of its configuration.
+    vision, text
+        Towers of arrays; the text tower also takes its configuration and the padding id.
+    biased
+        Whether scores have a bias.
+    pooled_by_probe, to_limit, masked
+        As in `VisionShape` and `Tokenizer`.
+    prefix, ignored
+        As in `read_arrays`.
     """
 
     config: str
@@ -93,14 +100,19 @@ def load_port(
 
     Parameters
     ----------
-    checkpoint, raw : the folder, and the content of its config.json.
-    family : a key of `PORTS`.
-    dtype : of the image tower's large products.
-    devices : as `ImageSide`; the text tower is on the first of them.
+    checkpoint, raw
+        The folder, and the content of its config.json.
+    family
+        A key of `PORTS`.
+    dtype
+        Of the image tower's large products.
+    devices
+        As `ImageSide`; the text tower is on the first of them.
 
     Raises
     ------
-    ModelError : the checkpoint is corrupt, incomplete or contradicts its config.
+    ModelError
+        The checkpoint is corrupt, incomplete or contradicts its config.
     """
     port = PORTS[family]
     config = _config(checkpoint, raw, family)

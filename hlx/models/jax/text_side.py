@@ -22,7 +22,8 @@ class TextSide:
 
     Parameters
     ----------
-    device : of the tower; JAX's default one where None.
+    device
+        Of the tower; JAX's default one where None.
     """
 
     def __init__(

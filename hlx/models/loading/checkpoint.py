@@ -156,17 +156,24 @@ def read_arrays(
 
     Parameters
     ----------
-    folder : directory of a Hugging Face checkpoint.
-    weight_map : every key the port needs, with its place and shape.
-    matmul_dtype : tower name -> dtype of its blocks' matrices; float32 where not named.
-    towers : keep only arrays of these towers, and those of none; all by default.
-    prefix : may stand before the keys: that of the model inside a model with further heads.
-    ignored : beginnings, after the prefix, of keys that the architecture has and the port does not need.
+    folder
+        Directory of a Hugging Face checkpoint.
+    weight_map
+        Every key the port needs, with its place and shape.
+    matmul_dtype
+        Tower name -> dtype of its blocks' matrices; float32 where not named.
+    towers
+        Keep only arrays of these towers, and those of none; all by default.
+    prefix
+        May stand before the keys: that of the model inside a model with further heads.
+    ignored
+        Beginnings, after the prefix, of keys that the architecture has and the port does not need.
 
     Raises
     ------
-    ModelError : a file is missing or corrupt, a key is missing, unknown, of another shape, or holds integers;
-        names the key.
+    ModelError
+        A file is missing or corrupt, a key is missing, unknown, of another shape, or holds integers; names
+        the key.
     """
     filled: dict[str, np.ndarray] = {}
     seen: dict[str, str] = {}
@@ -224,7 +231,8 @@ def configuration(folder: Path, raw: dict[str, Any], family: str, name: str) -> 
 
     Raises
     ------
-    ModelError : its values are no configuration of that architecture.
+    ModelError
+        Its values are no configuration of that architecture.
     """
     module = import_module(f"transformers.models.{family}.configuration_{family}")
     try:

@@ -22,7 +22,8 @@ def jax_devices(name: str) -> list[jax.Device]:
 
     Raises
     ------
-    ModelError : none such here.
+    ModelError
+        None such here.
     """
     kind, _, number = name.partition(":")
     try:

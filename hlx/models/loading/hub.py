@@ -54,7 +54,8 @@ class Checkpoint:
 
         Parameters
         ----------
-        others : checkpoints that take part too, as LXMERT's detector does.
+        others
+            Checkpoints that take part too, as LXMERT's detector does.
         """
         from hlx.models.loading.checkpoint import weight_files
 
@@ -72,7 +73,8 @@ def find(name: str, revision: str | None = None) -> Checkpoint:
 
     Raises
     ------
-    ModelError : no such model, or the hub cannot be reached.
+    ModelError
+        No such model, or the hub cannot be reached.
     """
     if name in EMBEDDED:
         return Checkpoint(name, Path(str(resources.files("hlx.assets") / name)))
@@ -93,7 +95,8 @@ def find_detector(name: str) -> Checkpoint:
 
     Raises
     ------
-    ModelError : no such detector, or the hub cannot be reached.
+    ModelError
+        No such detector, or the hub cannot be reached.
     """
     folder = _directory(name, "detector", "config.yaml")
     if folder is not None:

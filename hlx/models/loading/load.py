@@ -39,23 +39,31 @@ def load_model(
 
     Parameters
     ----------
-    name : embedded name ("clip-scenes", ...), directory of a Hugging Face checkpoint, hub id, or a function
-        of your own as "module:function" or "file.py:function" (see `hlx.CallableModel`).
-    dtype : "float32", or "bfloat16" for the large products.
-    revision : branch, tag or commit of a hub id.
-    devices : "cpu", "cuda", "cuda:1" or "tpu"; a list of JAX devices, for the jax engine; by default all
-        local ones of the best kind, of which PyTorch takes the first. Weights and computations are on these
-        devices alone: a port's image tower on all of them, its text tower on the first.
-    engine : "jax" for the port with token-affine games, the default where there is one; "torch" for
-        composited images through transformers' model.
-    detector : LXMERT's, a directory or hub id; by default detector/ in its directory, then the cells that
+    name
+        Embedded name ("clip-scenes", ...), directory of a Hugging Face checkpoint, hub id, or a function of
+        your own as "module:function" or "file.py:function" (see `hlx.CallableModel`).
+    dtype
+        "float32", or "bfloat16" for the large products.
+    revision
+        Branch, tag or commit of a hub id.
+    devices
+        "cpu", "cuda", "cuda:1" or "tpu"; a list of JAX devices, for the jax engine; by default all local ones
+        of the best kind, of which PyTorch takes the first. Weights and computations are on these devices
+        alone: a port's image tower on all of them, its text tower on the first.
+    engine
+        "jax" for the port with token-affine games, the default where there is one; "torch" for composited
+        images through transformers' model.
+    detector
+        LXMERT's, a directory or hub id; by default detector/ in its directory, then the cells that
         grid_features.json there says, else the released one.
 
     Raises
     ------
-    InputError : options that do not go together.
-    ModelError : unknown, unreachable, corrupt, incomplete or of another architecture; says which key or file.
-        The torch extra or the device is missing.
+    InputError
+        Options that do not go together.
+    ModelError
+        Unknown, unreachable, corrupt, incomplete or of another architecture; says which key or file. The
+        torch extra or the device is missing.
     """
     if dtype not in DTYPES:
         raise InputError(f"dtype {dtype!r}: expected {' or '.join(DTYPES)}")
@@ -81,9 +89,12 @@ class Identity:
 
     Attributes
     ----------
-    fingerprint : what the loaded model's would be.
-    engine : "jax" or "torch"; "function" for a function of the user's own.
-    side : images are shown to it as squares of so many pixels; None where only loading it would tell.
+    fingerprint
+        What the loaded model's would be.
+    engine
+        "jax" or "torch"; "function" for a function of the user's own.
+    side
+        Images are shown to it as squares of so many pixels; None where only loading it would tell.
     """
 
     fingerprint: str
@@ -101,7 +112,8 @@ def identify(
 
     Raises
     ------
-    InputError, ModelError : as `load_model`.
+    InputError, ModelError
+        As `load_model`.
     """
     if is_own_name(str(name)):
         model = _callable(str(name), "float32", engine, None, detector)

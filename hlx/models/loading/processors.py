@@ -50,16 +50,21 @@ class Tokenizer:
 
     Parameters
     ----------
-    folder : directory with the tokenizer's files.
-    limit : the text tower's number of positions.
-    to_limit : pad every text to the limit, as the tokenizer does (SigLIP), not only to the longest, after the
-        words (all others): there padding moves no word to another position.
-    masked : the model tells padding from words by its id.
+    folder
+        Directory with the tokenizer's files.
+    limit
+        The text tower's number of positions.
+    to_limit
+        Pad every text to the limit, as the tokenizer does (SigLIP), not only to the longest, after the words
+        (all others): there padding moves no word to another position.
+    masked
+        The model tells padding from words by its id.
 
     Raises
     ------
-    ModelError : files are missing or corrupt; the tokenizer has no token for padding, or uses it for more
-        where `masked`; the limit leaves no room for words.
+    ModelError
+        Files are missing or corrupt; the tokenizer has no token for padding, or uses it for more where
+        `masked`; the limit leaves no room for words.
     """
 
     def __init__(self, folder: Path, limit: int, to_limit: bool, masked: bool = False) -> None:
@@ -139,9 +144,12 @@ class ImageProcessor:
 
     Parameters
     ----------
-    folder : directory with preprocessor_config.json.
-    family : model_type, a key of `PROCESSORS`.
-    side : the model's input size in pixels.
+    folder
+        Directory with preprocessor_config.json.
+    family
+        model_type, a key of `PROCESSORS`.
+    side
+        The model's input size in pixels.
     """
 
     def __init__(self, folder: Path, family: str, side: int) -> None:

@@ -21,20 +21,28 @@ def convert(source: str, folder: Path, revision: str | None = None, force: bool 
 
     Parameters
     ----------
-    source : directory or hub id.
-    folder : directory to write, the source itself included; made if it does not exist.
-    revision : of a hub id.
-    force : replace files that exist.
+    source
+        Directory or hub id.
+    folder
+        Directory to write, the source itself included; made if it does not exist.
+    revision
+        Of a hub id.
+    force
+        Replace files that exist.
 
     Returns
     -------
-    The number of tensors written: those of pickled files as float32, those of safetensors as they are.
+    int
+        The number of tensors written: those of pickled files as float32, those of safetensors as they are.
 
     Raises
     ------
-    InputError : the source is the folder and holds model.safetensors already.
-    ModelError : the source cannot be read; without the torch extra if it is pickled.
-    OutputError : the folder cannot be written, or holds such a file already. It is left as it was.
+    InputError
+        The source is the folder and holds model.safetensors already.
+    ModelError
+        The source cannot be read; without the torch extra if it is pickled.
+    OutputError
+        The folder cannot be written, or holds such a file already. It is left as it was.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import save_file

@@ -20,15 +20,21 @@ def load_scorer(
 
     Parameters
     ----------
-    folder, raw : the checkpoint, and the content of its config.json.
-    family : its architecture.
-    dtype : "float32" or "bfloat16".
-    device : as `torch_device`.
-    detector : the folder of LXMERT's detector, where the checkpoint brings no source of regions itself.
+    folder, raw
+        The checkpoint, and the content of its config.json.
+    family
+        Its architecture.
+    dtype
+        "float32" or "bfloat16".
+    device
+        As `torch_device`.
+    detector
+        The folder of LXMERT's detector, where the checkpoint brings no source of regions itself.
 
     Raises
     ------
-    ModelError : the checkpoint is corrupt, incomplete or contradicts its config; the device is not there.
+    ModelError
+        The checkpoint is corrupt, incomplete or contradicts its config; the device is not there.
     """
     on = torch_device(device)
     if family.kind == "lxmert":

@@ -42,7 +42,8 @@ def side_of(folder: Path, tower: PretrainedConfig) -> int:
 
     Raises
     ------
-    ModelError : a size is missing, of two sides, or below 1.
+    ModelError
+        A size is missing, of two sides, or below 1.
     """
     for name in ("image_size", "patch_size"):
         found = getattr(tower, name)
@@ -56,7 +57,8 @@ def without_weights(folder: Path, make: Any, config: Any) -> nn.Module:
 
     Raises
     ------
-    ModelError : the configuration's sizes do not go together.
+    ModelError
+        The configuration's sizes do not go together.
     """
     try:
         with torch.device("meta"):

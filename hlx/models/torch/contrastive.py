@@ -45,10 +45,14 @@ class Kind:
 
     Attributes
     ----------
-    config, model : transformers' classes, in the architecture's own modules.
-    processor : whose image processor it takes.
-    masked : no token attends to padding; else padding comes after all that counts, or counts itself.
-    to_limit : as of `Tokenizer`.
+    config, model
+        Transformers' classes, in the architecture's own modules.
+    processor
+        Whose image processor it takes.
+    masked
+        No token attends to padding; else padding comes after all that counts, or counts itself.
+    to_limit
+        As of `Tokenizer`.
     """
 
     config: str
@@ -134,12 +138,18 @@ class ContrastiveScorer(TorchCanvas):
 
     Parameters
     ----------
-    features : with their weights, on the device.
-    tokenizer : of the checkpoint.
-    normalised : pixels as the image tower takes them, on the device.
-    vocabulary : tokens that the text tower knows.
-    masked : as of `Kind`.
-    dtype : "float32", or "bfloat16" for the image tower's products.
+    features
+        With their weights, on the device.
+    tokenizer
+        Of the checkpoint.
+    normalised
+        Pixels as the image tower takes them, on the device.
+    vocabulary
+        Tokens that the text tower knows.
+    masked
+        As of `Kind`.
+    dtype
+        "float32", or "bfloat16" for the image tower's products.
     """
 
     packages = ("torch", "transformers")
@@ -171,7 +181,8 @@ class ContrastiveScorer(TorchCanvas):
 
         Raises
         ------
-        ModelError : the tokenizer makes tokens that the model does not know.
+        ModelError
+            The tokenizer makes tokens that the model does not know.
         """
         starts = range(0, len(texts), TEXT_BATCH)
         with true_float32():
@@ -220,15 +231,18 @@ def load_contrastive(
 
     Parameters
     ----------
-    folder, config : the checkpoint, and the content of its config.json.
-    dtype : "float32", or "bfloat16" for the image tower's products; its norms, the text tower, projections
-        and cosines are in float32.
-    device : where all runs.
+    folder, config
+        The checkpoint, and the content of its config.json.
+    dtype
+        "float32", or "bfloat16" for the image tower's products; its norms, the text tower, projections and
+        cosines are in float32.
+    device
+        Where all runs.
 
     Raises
     ------
-    ModelError : a file is missing or corrupt; config, weights, tokenizer and image processor do not go
-        together.
+    ModelError
+        A file is missing or corrupt; config, weights, tokenizer and image processor do not go together.
     """
     family = config["model_type"]
     kind, is_flava = KINDS[family], family == "flava"

@@ -127,14 +127,18 @@ def load_matching(folder: Path, config: dict[str, Any], dtype: str, device: torc
 
     Parameters
     ----------
-    folder, config : the checkpoint, and the content of its config.json.
-    dtype : "float32", or "bfloat16" for the products of the encoders' layers.
-    device : where all runs.
+    folder, config
+        The checkpoint, and the content of its config.json.
+    dtype
+        "float32", or "bfloat16" for the products of the encoders' layers.
+    device
+        Where all runs.
 
     Raises
     ------
-    ModelError : a file is missing or corrupt; config, weights, tokenizer and image processor do not go
-        together; the checkpoint was trained for another task and has no head for matching.
+    ModelError
+        A file is missing or corrupt; config, weights, tokenizer and image processor do not go together; the
+        checkpoint was trained for another task and has no head for matching.
     """
     load = _blip if config["model_type"] == "blip" else _vilt
     return load(folder, config, dtype, device)

@@ -46,11 +46,16 @@ class MatchingScorer(TorchCanvas):
 
     Parameters
     ----------
-    network : with its weights, on the device.
-    tokenizer : of the checkpoint.
-    normalised : pixels as the model takes them, on the device.
-    vocabulary : tokens that the model knows.
-    dtype : "float32", or "bfloat16" for the products of the encoders' layers; all else is in float32.
+    network
+        With its weights, on the device.
+    tokenizer
+        Of the checkpoint.
+    normalised
+        Pixels as the model takes them, on the device.
+    vocabulary
+        Tokens that the model knows.
+    dtype
+        "float32", or "bfloat16" for the products of the encoders' layers; all else is in float32.
     """
 
     packages = ("torch", "transformers")
@@ -100,7 +105,8 @@ class MatchingScorer(TorchCanvas):
 
         Raises
         ------
-        ModelError : the tokenizer makes tokens that the model does not know.
+        ModelError
+            The tokenizer makes tokens that the model does not know.
         """
         parts, lengths = [], []
         for start in range(0, len(texts), TEXT_BATCH):

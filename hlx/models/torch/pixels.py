@@ -57,18 +57,23 @@ class Normalised(nn.Module):
 
     Parameters
     ----------
-    folder : directory with preprocessor_config.json or processor_config.json.
-    processor : whose image processor, a key of `hlx.models.loading.processors.PROCESSORS`.
-    side : the model's input size in pixels.
+    folder
+        Directory with preprocessor_config.json or processor_config.json.
+    processor
+        Whose image processor, a key of `hlx.models.loading.processors.PROCESSORS`.
+    side
+        The model's input size in pixels.
 
     Attributes
     ----------
-    pixels : the image processor, for images of any size.
+    pixels
+        The image processor, for images of any size.
 
     Raises
     ------
-    ModelError : the image processor's file is missing or cannot be used, makes images of another size, or
-        does more to squares of this one than to normalise them.
+    ModelError
+        The image processor's file is missing or cannot be used, makes images of another size, or does more to
+        squares of this one than to normalise them.
     """
 
     mean: Tensor

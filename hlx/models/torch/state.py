@@ -24,17 +24,23 @@ def load_state(
 
     Parameters
     ----------
-    module : its names and shapes are what the checkpoint must hold. It may be on the meta device: its arrays
-        are replaced by the file's, in float32 (integers and booleans in the module's own type) on the CPU.
-    folder : directory of a checkpoint, as `hlx.models.loading.checkpoint.tensors` reads it.
-    ignored : beginnings, after the prefix, of names that a checkpoint may hold and the module does not need.
-    prefix : may stand before the names: that of the module inside a model with further heads.
-    says : the file that the module's shapes come from, for the error.
+    module
+        Its names and shapes are what the checkpoint must hold. It may be on the meta device: its arrays are
+        replaced by the file's, in float32 (integers and booleans in the module's own type) on the CPU.
+    folder
+        Directory of a checkpoint, as `hlx.models.loading.checkpoint.tensors` reads it.
+    ignored
+        Beginnings, after the prefix, of names that a checkpoint may hold and the module does not need.
+    prefix
+        May stand before the names: that of the module inside a model with further heads.
+    says
+        The file that the module's shapes come from, for the error.
 
     Raises
     ------
-    ModelError : a file is missing or corrupt, a name is missing, unknown, of another shape, or holds integers
-        for floats; names it.
+    ModelError
+        A file is missing or corrupt, a name is missing, unknown, of another shape, or holds integers for
+        floats; names it.
     """
     wanted = module.state_dict()
     found: dict[str, Tensor] = {}
@@ -72,7 +78,8 @@ def load_matcher(
 
     Raises
     ------
-    ModelError : as `load_state`; where the head is missing, says so before all else that is.
+    ModelError
+        As `load_state`; where the head is missing, says so before all else that is.
     """
     try:
         load_state(network, folder, ignored)

@@ -19,7 +19,8 @@ def torch_device(name: str | None = None) -> torch.device:
 
     Raises
     ------
-    ModelError : no such device here.
+    ModelError
+        No such device here.
     """
     if name is None or name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

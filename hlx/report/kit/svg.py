@@ -99,9 +99,12 @@ class Plot:
 
     Attributes
     ----------
-    label : what a reader who cannot see it is told.
-    width, height : of the drawing, in units of its own; a page scales it.
-    left, right, top, bottom : margins around the axes.
+    label
+        What a reader who cannot see it is told.
+    width, height
+        Of the drawing, in units of its own; a page scales it.
+    left, right, top, bottom
+        Margins around the axes.
     """
 
     label: str

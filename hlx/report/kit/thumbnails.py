@@ -34,9 +34,12 @@ class Thumbnails:
 
     Attributes
     ----------
-    names : by stimulus id; stimuli with the same image share one.
-    definitions : the drawing that holds all images; not shown itself.
-    side : pixels on the long side of the largest; 0 without images.
+    names
+        By stimulus id; stimuli with the same image share one.
+    definitions
+        The drawing that holds all images; not shown itself.
+    side
+        Pixels on the long side of the largest; 0 without images.
     """
 
     names: Mapping[str, str]

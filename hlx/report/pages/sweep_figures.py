@@ -78,9 +78,12 @@ def log_plot(
 
     Parameters
     ----------
-    x, y : names of the axes.
-    names : what stands at places of the x axis instead of round numbers.
-    frame : curves for which there is to be room, the same for plots that are compared.
+    x, y
+        names of the axes.
+    names
+        What stands at places of the x axis instead of round numbers.
+    frame
+        curves for which there is to be room, the same for plots that are compared.
     """
     known = [point for curve in frame or curves for point in curve.points]
     heights = [number for _, *them in known for number in them if number is not None]

@@ -38,9 +38,12 @@ class Mean:
 
     Attributes
     ----------
-    mean : None where it is undefined for every stimulus, as a correlation with a constant map is.
-    low, high : its 95% bootstrap interval; None for fewer than 3 stimuli, and where they do not vary.
-    stimuli : for which it is defined.
+    mean
+        None where it is undefined for every stimulus, as a correlation with a constant map is.
+    low, high
+        Its 95% bootstrap interval; None for fewer than 3 stimuli, and where they do not vary.
+    stimuli
+        For which it is defined.
     """
 
     mean: float | None
@@ -55,8 +58,10 @@ class Agreement:
 
     Attributes
     ----------
-    rank, rank_signed : Spearman's correlation of |phi|, and of phi.
-    cosine, cosine_signed : of |phi|, and of phi.
+    rank, rank_signed
+        Spearman's correlation of |phi|, and of phi.
+    cosine, cosine_signed
+        Of |phi|, and of phi.
     """
 
     rank: Mean
@@ -95,18 +100,20 @@ def across_grids(maps: Sequence[SweepMap], common: Common = "coarser") -> list[G
 
     Parameters
     ----------
-    common : "coarser" compares on the fewer rows and the fewer columns of the two grids. Neither map is then
-        asked for detail that it cannot have: of nested grids the finer one's values are summed within the
-        coarser one's cells, and phi of a model whose pixels act each for itself agrees perfectly. (|phi| need
-        not: within a coarse cell phi of both signs cancels.) On a finer grid, the equal parts of coarse cells
-        make ties, and mere resolution counts as disagreement. Its price is
-        that pairs are compared on different numbers of cells, and a 2x2 grid ranks but four; "finest", of the
-        sweep's rows and of its columns, or a grid of one's own compares all pairs alike.
+    common
+        "coarser" compares on the fewer rows and the fewer columns of the two grids. Neither map is then asked
+        for detail that it cannot have: of nested grids the finer one's values are summed within the coarser
+        one's cells, and phi of a model whose pixels act each for itself agrees perfectly. (|phi| need not:
+        within a coarse cell phi of both signs cancels.) On a finer grid, the equal parts of coarse cells make
+        ties, and mere resolution counts as disagreement. Its price is that pairs are compared on different
+        numbers of cells, and a 2x2 grid ranks but four; "finest", of the sweep's rows and of its columns, or
+        a grid of one's own compares all pairs alike.
 
     Returns
     -------
-    By setting, model and background in the sweep's order, then from coarse to fine. Pairs without a common
-    stimulus, or whose common grid has a single cell, are absent.
+    list[GridAgreement]
+        By setting, model and background in the sweep's order, then from coarse to fine. Pairs without a
+        common stimulus, or whose common grid has a single cell, are absent.
     """
     on_grids = [m for m in maps if m.grid is not None]
     if not on_grids:

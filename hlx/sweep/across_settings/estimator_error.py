@@ -29,15 +29,23 @@ class EstimatorError:
 
     Attributes
     ----------
-    n_players, evaluations : regions of a map and distinct coalitions, on average.
-    budget : a number, or of label maps a multiple of the number of regions ("8n"), as `by_budget` says.
-    kind : what the estimator's values are: "Shapley values", or what is merely compared with them.
-    seeds : how many.
-    relative_squared_error : squared errors summed over players and stimuli, over the squared exact values so
-        summed: a mean of ratios would hang on the stimuli of which the model sees next to nothing.
-    rank : Spearman's correlation with the exact values, signed.
-    precision : share of the `top` largest |phi| that are among as many largest estimated.
-    coverage : share of players whose 95% interval holds the exact value; undefined without standard errors.
+    n_players, evaluations
+        regions of a map and distinct coalitions, on average.
+    budget
+        A number, or of label maps a multiple of the number of regions ("8n"), as `by_budget` says.
+    kind
+        What the estimator's values are: "Shapley values", or what is merely compared with them.
+    seeds
+        How many.
+    relative_squared_error
+        Squared errors summed over players and stimuli, over the squared exact values so summed: a mean of
+        ratios would hang on the stimuli of which the model sees next to nothing.
+    rank
+        Spearman's correlation with the exact values, signed.
+    precision
+        Share of the `top` largest |phi| that are among as many largest estimated.
+    coverage
+        Share of players whose 95% interval holds the exact value; undefined without standard errors.
     """
 
     model: str
@@ -62,11 +70,15 @@ class Cost:
 
     Attributes
     ----------
-    n_players, evaluations : regions of a map and its distinct coalitions, on average.
-    seconds : of a map, the median, which leaves compilation to the first; None where not known. What an
-        image's maps took together is shared out equally among them, so that estimators cannot be told apart.
-    total_seconds : of all `jobs`; None where that of any is not known.
-    jobs : maps computed; stimuli with the same texts and image share one.
+    n_players, evaluations
+        regions of a map and its distinct coalitions, on average.
+    seconds
+        Of a map, the median, which leaves compilation to the first; None where not known. What an image's
+        maps took together is shared out equally among them, so that estimators cannot be told apart.
+    total_seconds
+        Of all `jobs`; None where that of any is not known.
+    jobs
+        Maps computed; stimuli with the same texts and image share one.
     """
 
     model: str

@@ -24,12 +24,15 @@ def resample(
 
     Parameters
     ----------
-    values : (..., n), row-major; signed or not.
-    source, target : n and k cells.
+    values
+        (..., n), row-major; signed or not.
+    source, target
+        n and k cells.
 
     Returns
     -------
-    (..., k) with the same sums; the same values where `source` is `target`.
+    Float64[np.ndarray, "*maps k"]
+        (..., k) with the same sums; the same values where `source` is `target`.
     """
     maps = source.to_map(values)
     if source == target:

@@ -25,14 +25,22 @@ class SweepComparison:
 
     Attributes
     ----------
-    name : what it is called: its output folder, or the merged file where that has a name of its own.
-    content_hash : of the results.
-    models : label, name, revision, dtype, engine and fingerprint of each.
-    versions : of packages, and "device", that computed results; each combination once.
-    maps, stimuli : how many there are.
-    regions, backgrounds, estimators : as the sweep file calls them, in its order.
-    lacking : of every model that lacks something.
-    common : where maps of two grids were compared, as asked: "coarser", "finest" or a grid.
+    name
+        What it is called: its output folder, or the merged file where that has a name of its own.
+    content_hash
+        Of the results.
+    models
+        Label, name, revision, dtype, engine and fingerprint of each.
+    versions
+        Of packages, and "device", that computed results; each combination once.
+    maps, stimuli
+        How many there are.
+    regions, backgrounds, estimators
+        As the sweep file calls them, in its order.
+    lacking
+        Of every model that lacks something.
+    common
+        Where maps of two grids were compared, as asked: "coarser", "finest" or a grid.
     """
 
     name: str

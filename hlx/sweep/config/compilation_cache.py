@@ -25,8 +25,10 @@ def private_folder(folder: Path) -> Path:
 
     Raises
     ------
-    InputError : it, or a folder above it, is somebody else's or can be written by others.
-    OutputError : it cannot be made.
+    InputError
+        It, or a folder above it, is somebody else's or can be written by others.
+    OutputError
+        It cannot be made.
     """
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     try:

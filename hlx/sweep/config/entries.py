@@ -152,7 +152,8 @@ class RegionsEntry:
 
     Attributes
     ----------
-    labels : a path in which "{stem}", if it is there, stands for the stem of the image's file.
+    labels
+        A path in which "{stem}", if it is there, stands for the stem of the image's file.
     """
 
     label: str

@@ -20,7 +20,8 @@ class Problems:
 
     Attributes
     ----------
-    file : the sweep file, which the message starts with.
+    file
+        The sweep file, which the message starts with.
     """
 
     file: Path

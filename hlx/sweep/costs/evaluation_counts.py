@@ -19,7 +19,8 @@ class Count(NamedTuple):
 
     Attributes
     ----------
-    at_most : it may be fewer, where a tolerance ends the rounds early or estimators share coalitions.
+    at_most
+        It may be fewer, where a tolerance ends the rounds early or estimators share coalitions.
     """
 
     evaluations: int = 0

@@ -35,9 +35,12 @@ class Rate:
 
     Attributes
     ----------
-    evaluation, job : for each evaluation, and besides for each job.
-    preparing : of an image group, while another is computed.
-    solved : whether `job` has in it what estimators take to solve; that of large budgets is not tried.
+    evaluation, job
+        For each evaluation, and besides for each job.
+    preparing
+        Of an image group, while another is computed.
+    solved
+        Whether `job` has in it what estimators take to solve; that of large budgets is not tried.
     """
 
     evaluation: float
@@ -56,9 +59,12 @@ class Timing:
 
     Attributes
     ----------
-    rates : by number of regions, of those that were measured.
-    loading : seconds until the model was there.
-    compiling : seconds that the first evaluations with another number of regions took longer.
+    rates
+        By number of regions, of those that were measured.
+    loading
+        Seconds until the model was there.
+    compiling
+        Seconds that the first evaluations with another number of regions took longer.
     """
 
     rates: Mapping[int, Rate]

@@ -21,11 +21,16 @@ class CostLine:
 
     Attributes
     ----------
-    jobs, done : asked for, and there already.
-    evaluations : still to do: what the estimator adds to those that the group's others share with it.
-    at_most : it may be fewer evaluations.
-    seconds : of what is still to do; None where that was not measured.
-    at_least : it takes longer, by what large budgets of expensive estimators take to solve.
+    jobs, done
+        Asked for, and there already.
+    evaluations
+        Still to do: what the estimator adds to those that the group's others share with it.
+    at_most
+        It may be fewer evaluations.
+    seconds
+        Of what is still to do; None where that was not measured.
+    at_least
+        It takes longer, by what large budgets of expensive estimators take to solve.
     """
 
     model: str
@@ -45,11 +50,16 @@ class Costs:
 
     Attributes
     ----------
-    lines : by model, regions and estimator, in the sweep's order.
-    groups : still to do, of all models together.
-    seconds : still to go, loading and compiling apart; None where anything was not measured.
-    starting : seconds of loading and compiling, once for each device; None where nothing was measured.
-    unknown : why a model could not be timed, by label.
+    lines
+        By model, regions and estimator, in the sweep's order.
+    groups
+        Still to do, of all models together.
+    seconds
+        Still to go, loading and compiling apart; None where anything was not measured.
+    starting
+        seconds of loading and compiling, once for each device; None where nothing was measured.
+    unknown
+        Why a model could not be timed, by label.
     """
 
     lines: tuple[CostLine, ...]

@@ -46,11 +46,15 @@ class Plan:
 
     Attributes
     ----------
-    stimuli : in the order of the files.
-    models : in the sweep file's order.
-    groups : by model, image (in the order of its first stimulus), regions, background; the jobs of each by
+    stimuli
+        In the order of the files.
+    models
+        In the sweep file's order.
+    groups
+        By model, image (in the order of its first stimulus), regions, background; the jobs of each by
         stimulus, estimator, budget, seed. Stimuli with the same texts and image have jobs of the same id.
-    left_out : what the limits of estimators leave out.
+    left_out
+        What the limits of estimators leave out.
     """
 
     sweep: SweepFile

@@ -28,9 +28,12 @@ class PlannedRegions:
 
     Attributes
     ----------
-    label : what the sweep file calls them: "4x4", or the label map as it is written there.
-    grid : the grid, None for a label map.
-    labels, sha256, players : file, content hash and number of regions of a label map.
+    label
+        What the sweep file calls them: "4x4", or the label map as it is written there.
+    grid
+        The grid, None for a label map.
+    labels, sha256, players
+        File, content hash and number of regions of a label map.
     """
 
     label: str
@@ -44,7 +47,8 @@ class PlannedRegions:
 
         Raises
         ------
-        InputError : the label map cannot be read, or is another one than when the sweep was planned.
+        InputError
+            The label map cannot be read, or is another one than when the sweep was planned.
         """
         if self.grid is not None:
             return self.grid
@@ -65,10 +69,14 @@ class PlannedModel:
 
     Attributes
     ----------
-    label : what results call it; no two models of a sweep have the same.
-    name, dtype, engine, device, detector, revision : as `load_model` takes them.
-    batch_size : coalitions at once; None for what suits the device.
-    fingerprint : SHA-256 of weights, config, tokenizer and preprocessing.
+    label
+        What results call it; no two models of a sweep have the same.
+    name, dtype, engine, device, detector, revision
+        As `load_model` takes them.
+    batch_size
+        Coalitions at once; None for what suits the device.
+    fingerprint
+        SHA-256 of weights, config, tokenizer and preprocessing.
     """
 
     label: str
@@ -100,7 +108,8 @@ class PlannedStimulus:
 
     Attributes
     ----------
-    id, phenomenon : of the stimulus; they name results and determine none.
+    id, phenomenon
+        Of the stimulus; they name results and determine none.
     """
 
     id: str
@@ -115,9 +124,12 @@ class Job:
 
     Attributes
     ----------
-    id : 64 hexadecimal digits, see `job_id`. Stimuli with the same texts and image share it.
-    stimulus : the caption and foil.
-    spec : estimator, budget, seed, tolerance.
+    id
+        64 hexadecimal digits, see `job_id`. Stimuli with the same texts and image share it.
+    stimulus
+        The caption and foil.
+    spec
+        Estimator, budget, seed, tolerance.
     """
 
     id: str
@@ -131,8 +143,10 @@ class ImageGroup:
 
     Attributes
     ----------
-    model : place among the plan's models.
-    keep_tables : keep the values of all coalitions where they are evaluated.
+    model
+        Place among the plan's models.
+    keep_tables
+        Keep the values of all coalitions where they are evaluated.
     """
 
     model: int

@@ -28,7 +28,8 @@ def planned_regions(
 
     Parameters
     ----------
-    sides : of the models, as far as they are known.
+    sides
+        Of the models, as far as they are known.
     """
     grids = {entry: _grid(entry.label, entry.grid, sides, problems) for entry in entries if entry.grid}
     contents = {image.path: image.sha256 for image in pictures}

@@ -26,8 +26,10 @@ class MapFilter:
 
     Attributes
     ----------
-    regions, background, estimator : as the sweep file calls them.
-    budget, seed : numbers.
+    regions, background, estimator
+        As the sweep file calls them.
+    budget, seed
+        Numbers.
     """
 
     regions: str | None = None
@@ -41,7 +43,8 @@ class MapFilter:
 
         Raises
         ------
-        InputError : there are none; says what there is.
+        InputError
+            There are none; says what there is.
         """
         chosen = list(rows)
         for name, wanted in vars(self).items():
@@ -68,13 +71,17 @@ def export(
 
     Parameters
     ----------
-    choice : which maps; all by default.
-    humans : human maps (.h5, .csv, .jsonl), which are copied into the folders of maps on their grid.
+    choice
+        Which maps; all by default.
+    humans
+        Human maps (.h5, .csv, .jsonl), which are copied into the folders of maps on their grid.
 
     Raises
     ------
-    InputError : no such maps, two stimuli of one id, human maps that cannot be read or are of another grid.
-    OutputError : a file exists (unless `force`) or cannot be written; or a folder has maps of other models.
+    InputError
+        No such maps, two stimuli of one id, human maps that cannot be read or are of another grid.
+    OutputError
+        A file exists (unless `force`) or cannot be written; or a folder has maps of other models.
     """
     choice = MapFilter() if choice is None else choice
     sets = _sets(read_maps(results, choice.rows(results.rows)))

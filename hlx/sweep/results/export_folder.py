@@ -36,9 +36,12 @@ class Conditions:
 
     Attributes
     ----------
-    regions, background : as the sweep file calls them.
-    setting : estimator, budget and tolerance, see `hlx.sweep.results.sweep_maps.settings`.
-    seed : None where nothing is random.
+    regions, background
+        As the sweep file calls them.
+    setting
+        Estimator, budget and tolerance, see `hlx.sweep.results.sweep_maps.settings`.
+    seed
+        None where nothing is random.
     """
 
     regions: str
@@ -59,9 +62,12 @@ class ExportedFolder:
 
     Attributes
     ----------
-    conditions : what its maps have in common.
-    files : names.
-    notes : what a reader should know.
+    conditions
+        What its maps have in common.
+    files
+        Names.
+    notes
+        What a reader should know.
     """
 
     folder: Path

@@ -54,7 +54,8 @@ def record_failures(output: Path, group: ImageGroup, failures: Sequence[Failure]
 
     Raises
     ------
-    OutputError : the file cannot be written or removed.
+    OutputError
+        The file cannot be written or removed.
     """
     _record(_path(output, group), failures)
 
@@ -64,7 +65,8 @@ def forget_failures(output: Path, groups: Sequence[ImageGroup]) -> None:
 
     Raises
     ------
-    OutputError : a file cannot be written or removed.
+    OutputError
+        A file cannot be written or removed.
     """
     own = {_path(output, group) for group in groups}
     others = [path for path in (output / FAILED).glob("*.json") if path not in own]

@@ -43,14 +43,18 @@ class JobResult:
 
     Attributes
     ----------
-    job : the job's id.
-    values, standard_error, table : as in `hlx.Attribution`; None where there is none.
-    record : all else that is the result or made it, as JSON's types: "identity" (what the job's id hashes),
+    job
+        The job's id.
+    values, standard_error, table
+        As in `hlx.Attribution`; None where there is none.
+    record
+        All else that is the result or made it, as JSON's types: "identity" (what the job's id hashes),
         "image_hash" (of the pixels), "estimator" (what it came to be: "exact" where the budget reached all
         coalitions), "kind", "grand_coalition_value", "baseline_value", "n_evaluations", "degrees_of_freedom",
         "score_caption", "unit" (of f), "batch_size", "versions" (with "device").
-    spent : what differs from run to run: "seconds" (of the job's share of its group), "host", "finished"
-        (seconds since 1970).
+    spent
+        What differs from run to run: "seconds" (of the job's share of its group), "host", "finished" (seconds
+        since 1970).
     """
 
     job: str
@@ -93,15 +97,18 @@ class Columns:
 
     Parameters
     ----------
-    whole : read the arrays at once; else each result's part when it is asked for.
+    whole
+        Read the arrays at once; else each result's part when it is asked for.
 
     Attributes
     ----------
-    jobs, contents : ids, and hashes of contents, 32 bytes each.
+    jobs, contents
+        Ids, and hashes of contents, 32 bytes each.
 
     Raises
     ------
-    ValueError, KeyError : another layout, or parts that reach out of the arrays.
+    ValueError, KeyError
+        Another layout, or parts that reach out of the arrays.
     """
 
     def __init__(self, file: h5py.File, whole: bool) -> None:
@@ -151,7 +158,8 @@ class Columns:
 
         Raises
         ------
-        ValueError : the content of one is not what its hash says, or what made it not what its id says.
+        ValueError
+            The content of one is not what its hash says, or what made it not what its id says.
         """
         results = [self.result(i) for i in range(len(self))]
         for result, content in zip(results, self.contents, strict=True):

@@ -51,13 +51,16 @@ def run_lock(
 
     Parameters
     ----------
-    shard : (i, n); runs of other shares of n may work beside this one, a whole run and one in another number
-        of shares may not.
-    wait : until the folder is free; `tell` is given one line first that says who has it.
+    shard
+        (i, n); runs of other shares of n may work beside this one, a whole run and one in another number of
+        shares may not.
+    wait
+        Until the folder is free; `tell` is given one line first that says who has it.
 
     Raises
     ------
-    OutputError : another run has the folder or this share of it (unless `wait`); the folder takes no files.
+    OutputError
+        Another run has the folder or this share of it (unless `wait`); the folder takes no files.
     """
     folder = make_folder(output / LOCKS)
     with ExitStack() as held:

@@ -46,12 +46,18 @@ class MergeResult:
 
     Attributes
     ----------
-    content_hash : over results and what made them, in the order of jobs' ids; not over seconds and hosts.
-    jobs : results in the file.
-    rows : what the plan asked for and has a result.
-    others : results in the shards that the plan does not ask for, of what the sweep file said before.
-    missing : of every model that lacks something.
-    bad : shards that could not be trusted.
+    content_hash
+        Over results and what made them, in the order of jobs' ids; not over seconds and hosts.
+    jobs
+        Results in the file.
+    rows
+        What the plan asked for and has a result.
+    others
+        Results in the shards that the plan does not ask for, of what the sweep file said before.
+    missing
+        Of every model that lacks something.
+    bad
+        Shards that could not be trusted.
     """
 
     path: Path
@@ -74,15 +80,21 @@ def merge(
 
     Parameters
     ----------
-    path : by default merged.h5 in the sweep's output folder, which a later merge replaces.
-    force : replace an existing file of another name.
-    strict : write nothing unless there is a result for all that was asked.
-    progress : called with shards read and shards in all.
+    path
+        By default merged.h5 in the sweep's output folder, which a later merge replaces.
+    force
+        Replace an existing file of another name.
+    strict
+        Write nothing unless there is a result for all that was asked.
+    progress
+        Called with shards read and shards in all.
 
     Raises
     ------
-    InputError : no results at all, or (`strict`) not all; shards of another version of hlx.
-    OutputError : another merge is at work, or the file exists, or cannot be written; what was there stays.
+    InputError
+        No results at all, or (`strict`) not all; shards of another version of hlx.
+    OutputError
+        Another merge is at work, or the file exists, or cannot be written; what was there stays.
     """
     output = plan.sweep.output
     target = output / MERGED if path is None else path

@@ -31,11 +31,16 @@ class SweepResults:
 
     Attributes
     ----------
-    path : of the file.
-    rows : what was asked and has a result, in the sweep's order.
-    missing : what was asked and has none.
-    models : label, name, revision, dtype, engine and fingerprint of each model.
-    content_hash : over results and what made them; independent of who computed them when.
+    path
+        Of the file.
+    rows
+        What was asked and has a result, in the sweep's order.
+    missing
+        What was asked and has none.
+    models
+        Label, name, revision, dtype, engine and fingerprint of each model.
+    content_hash
+        Over results and what made them; independent of who computed them when.
     """
 
     def __init__(self, path: Path, file: h5py.File) -> None:
@@ -79,8 +84,10 @@ def load_results(path: str | Path) -> SweepResults:
 
     Raises
     ------
-    InputError : missing, no merged sweep, or damaged.
-    VersionError : of another format version.
+    InputError
+        Missing, no merged sweep, or damaged.
+    VersionError
+        Of another format version.
     """
     path = Path(path)
     file = opened(path, KIND)

@@ -17,12 +17,18 @@ class Row:
 
     Attributes
     ----------
-    model, regions : as the sweep file calls them.
-    stimulus : the stimulus's id.
-    image : the image's file.
-    estimator, budget, seed, tolerance : as asked for.
-    job : id of the job that answers; rows with the same texts and image share one.
-    reason : why it failed, None if it did not, or has not been tried.
+    model, regions
+        As the sweep file calls them.
+    stimulus
+        The stimulus's id.
+    image
+        The image's file.
+    estimator, budget, seed, tolerance
+        As asked for.
+    job
+        Id of the job that answers; rows with the same texts and image share one.
+    reason
+        Why it failed, None if it did not, or has not been tried.
     """
 
     model: str
@@ -47,8 +53,10 @@ class Missing:
 
     Attributes
     ----------
-    asked, missing : rows of the plan.
-    failed : why jobs failed when they were last tried -> missing rows; the others have not been tried.
+    asked, missing
+        Rows of the plan.
+    failed
+        Why jobs failed when they were last tried -> missing rows; the others have not been tried.
     """
 
     model: str

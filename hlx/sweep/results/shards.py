@@ -52,9 +52,11 @@ class Scan:
 
     Attributes
     ----------
-    done : the jobs that are done, and what their results hash to, 32 bytes each; of several results of one
-        job that differ the one that a merge takes.
-    bad : the shards that were bad.
+    done
+        The jobs that are done, and what their results hash to, 32 bytes each; of several results of one job
+        that differ the one that a merge takes.
+    bad
+        The shards that were bad.
     """
 
     done: Mapping[bytes, bytes]
@@ -70,7 +72,8 @@ def write_shard(output: Path, results: Sequence[JobResult]) -> Path:
 
     Raises
     ------
-    OutputError : it cannot be written; nothing is left behind.
+    OutputError
+        It cannot be written; nothing is left behind.
     """
     folder = make_folder(output / SHARDS)
     name = hashlib.sha256("".join(result.job for result in results).encode()).hexdigest()[:32]
@@ -87,8 +90,10 @@ def read_shard(path: Path) -> list[JobResult]:
 
     Raises
     ------
-    InputError : missing, no shard, or damaged.
-    VersionError : of another format, or of jobs that another version of hlx computed otherwise.
+    InputError
+        Missing, no shard, or damaged.
+    VersionError
+        Of another format, or of jobs that another version of hlx computed otherwise.
     """
     if is_of_kind(path, FIRST_KIND):
         raise VersionError(f"{path}: has format 1, this hlx reads {KIND.version}", 1)
@@ -116,12 +121,15 @@ class Shards:
 
     Parameters
     ----------
-    output : need not be there yet.
-    quarantine : move bad shards to the folder of that name; else leave them where they are.
+    output
+        Need not be there yet.
+    quarantine
+        Move bad shards to the folder of that name; else leave them where they are.
 
     Attributes
     ----------
-    bad : those found so far.
+    bad
+        Those found so far.
     """
 
     output: Path
@@ -141,8 +149,10 @@ class Shards:
 
         Raises
         ------
-        InputError : a shard may not be read; or there are some of another version.
-        OutputError : a bad shard cannot be moved.
+        InputError
+            A shard may not be read; or there are some of another version.
+        OutputError
+            A bad shard cannot be moved.
         """
         others = []
         for path in self._paths:
@@ -188,8 +198,10 @@ def scan(output: Path, quarantine: bool = True) -> Scan:
 
     Raises
     ------
-    InputError : shards of another version of hlx, how many; or one that may not be read.
-    OutputError : a bad shard cannot be moved.
+    InputError
+        Shards of another version of hlx, how many; or one that may not be read.
+    OutputError
+        A bad shard cannot be moved.
     """
     shards = Shards(output, quarantine)
     done: dict[bytes, bytes] = {}

@@ -39,12 +39,18 @@ class Status:
 
     Attributes
     ----------
-    parts : by model and regions, in the sweep's order.
-    failed : why results failed, group by group.
-    bad : shards that are damaged and not set aside yet.
-    quarantined : names of shards that were set aside.
-    running : who works on the sweep just now, in words; None if nobody.
-    merged : "missing", "up to date", "out of date", or what is wrong with the file.
+    parts
+        By model and regions, in the sweep's order.
+    failed
+        Why results failed, group by group.
+    bad
+        Shards that are damaged and not set aside yet.
+    quarantined
+        Names of shards that were set aside.
+    running
+        Who works on the sweep just now, in words; None if nobody.
+    merged
+        "missing", "up to date", "out of date", or what is wrong with the file.
     """
 
     parts: tuple[StatusLine, ...]
@@ -60,7 +66,8 @@ def status_of(plan: Plan) -> Status:
 
     Raises
     ------
-    InputError : shards of another version of hlx.
+    InputError
+        Shards of another version of hlx.
     """
     output = plan.sweep.output
     scanned = scan(output, quarantine=False)

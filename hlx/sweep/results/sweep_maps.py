@@ -27,15 +27,24 @@ class SweepMap:
 
     Attributes
     ----------
-    row : what was asked for.
-    grid : its regions; None for a label map.
-    values, standard_error, degrees_of_freedom : as in `hlx.Attribution`.
-    exact : whether the values are exact Shapley values, asked for or by a budget that reached all coalitions.
-    kind : what the values are, "Shapley values" say.
-    n_evaluations : distinct coalitions.
-    seconds : the job's share of computing its image; None where not known.
-    score_caption, grand_coalition_value : scores of the caption, and of caption less foil, with all shown.
-    versions : of the packages that computed it, and "device".
+    row
+        What was asked for.
+    grid
+        Its regions; None for a label map.
+    values, standard_error, degrees_of_freedom
+        As in `hlx.Attribution`.
+    exact
+        Whether the values are exact Shapley values, asked for or by a budget that reached all coalitions.
+    kind
+        What the values are, "Shapley values" say.
+    n_evaluations
+        Distinct coalitions.
+    seconds
+        The job's share of computing its image; None where not known.
+    score_caption, grand_coalition_value
+        Scores of the caption, and of caption less foil, with all shown.
+    versions
+        Of the packages that computed it, and "device".
     """
 
     row: Row

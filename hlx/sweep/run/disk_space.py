@@ -29,10 +29,14 @@ class Disk:
 
     Attributes
     ----------
-    needed : of the shards that are still to come and of the merged file, about.
-    free : to be had.
-    record : of a job besides its numbers and texts.
-    measured : whether the shards that are there say so, or it is assumed.
+    needed
+        Of the shards that are still to come and of the merged file, about.
+    free
+        To be had.
+    record
+        Of a job besides its numbers and texts.
+    measured
+        Whether the shards that are there say so, or it is assumed.
     """
 
     needed: int
@@ -46,8 +50,10 @@ def disk_of(plan: Plan, scanned: Scan | None = None, seconds: float | None = Non
 
     Parameters
     ----------
-    scanned : what is done; by default as much as the shards' sizes say.
-    seconds : that it runs, for the number of its shards; as few as can be where that is not known.
+    scanned
+        What is done; by default as much as the shards' sizes say.
+    seconds
+        That it runs, for the number of its shards; as few as can be where that is not known.
     """
     output = plan.sweep.output
     kept = sum(path.stat().st_size for path in (output / SHARDS).glob("*.h5"))
@@ -70,7 +76,8 @@ def check_disk(plan: Plan, disk: Disk | None = None) -> None:
 
     Raises
     ------
-    InputError : it needs more than is free; says how much.
+    InputError
+        It needs more than is free; says how much.
     """
     disk = disk_of(plan) if disk is None else disk
     if disk.needed > disk.free:

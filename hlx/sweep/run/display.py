@@ -85,8 +85,10 @@ class LineDisplay(QuietDisplay):
 
     Parameters
     ----------
-    every : seconds between lines.
-    clock : seconds that never run backwards.
+    every
+        Seconds between lines.
+    clock
+        Seconds that never run backwards.
     """
 
     def __init__(self, every: float = SECONDS, clock: Callable[[], float] = time.monotonic) -> None:

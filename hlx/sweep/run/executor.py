@@ -16,8 +16,10 @@ class Done:
 
     Attributes
     ----------
-    seconds : of evaluating and solving.
-    waited : seconds for which the device stood still until the group was prepared.
+    seconds
+        Of evaluating and solving.
+    waited
+        seconds for which the device stood still until the group was prepared.
     """
 
     group: ImageGroup
@@ -33,8 +35,10 @@ class Executor(Protocol):
 
     Attributes
     ----------
-    capacity : groups that it likes to have in hand; more are not submitted.
-    devices : that compute at once.
+    capacity
+        Groups that it likes to have in hand; more are not submitted.
+    devices
+        That compute at once.
     """
 
     @property

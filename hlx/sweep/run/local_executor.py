@@ -42,16 +42,19 @@ class LocalExecutor:
 
     Parameters
     ----------
-    device : "cpu", "cuda", "cuda:1" or "tpu" for all models; None or "auto" for what the sweep says of each,
-        or all of the best kind.
+    device
+        "cpu", "cuda", "cuda:1" or "tpu" for all models; None or "auto" for what the sweep says of each, or
+        all of the best kind.
 
     Attributes
     ----------
-    devices : how many work at once.
+    devices
+        How many work at once.
 
     Raises
     ------
-    ModelError : a device is not there.
+    ModelError
+        A device is not there.
     """
 
     def __init__(self, plan: Plan, device: str | None = None) -> None:
@@ -109,7 +112,8 @@ class _Ready:
 
     Attributes
     ----------
-    loading : from when to when its model was loaded, if it had to be.
+    loading
+        From when to when its model was loaded, if it had to be.
     """
 
     submitted: _Submitted

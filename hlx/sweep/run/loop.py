@@ -51,15 +51,21 @@ def run_plan(
 
     Parameters
     ----------
-    make_executor : called once, and only if there is anything to compute.
-    shard : (i, n), of `dealt`.
-    progress : told of all that happens; nothing is shown by default.
-    wait : for other runs that have the folder.
+    make_executor
+        Called once, and only if there is anything to compute.
+    shard
+        (i, n), of `dealt`.
+    progress
+        Told of all that happens; nothing is shown by default.
+    wait
+        For other runs that have the folder.
 
     Raises
     ------
-    InputError : shards of another version of hlx; what `make_executor` raises.
-    OutputError : another run is at work, or results cannot be written; what was written before is kept.
+    InputError
+        Shards of another version of hlx; what `make_executor` raises.
+    OutputError
+        Another run is at work, or results cannot be written; what was written before is kept.
     """
     output, shown = plan.sweep.output, QuietDisplay() if progress is None else progress
     with run_lock(output, shard, wait, shown.say):
@@ -119,9 +125,12 @@ class PartialGroup(NamedTuple):
 
     Attributes
     ----------
-    whole : the group, as the plan has it.
-    missing : the group with the missing jobs alone.
-    ids : of the missing jobs.
+    whole
+        The group, as the plan has it.
+    missing
+        The group with the missing jobs alone.
+    ids
+        Of the missing jobs.
     """
 
     whole: ImageGroup
@@ -135,8 +144,10 @@ class Remaining:
 
     Attributes
     ----------
-    groups : of which jobs are missing, and what of them is to be computed; no job by two.
-    tallies : of each model, by label: jobs asked for, each once, and done so far.
+    groups
+        Of which jobs are missing, and what of them is to be computed; no job by two.
+    tallies
+        Of each model, by label: jobs asked for, each once, and done so far.
     """
 
     groups: list[PartialGroup]

@@ -28,9 +28,12 @@ class Prepared:
 
     Attributes
     ----------
-    masked : its regions can be shown and hidden.
-    regions : the group's.
-    image_hash : of the image's pixels.
+    masked
+        Its regions can be shown and hidden.
+    regions
+        The group's.
+    image_hash
+        Of the image's pixels.
     """
 
     masked: MaskedImage
@@ -43,7 +46,8 @@ def load_planned(model: PlannedModel, devices: Devices = None) -> Loaded:
 
     Raises
     ------
-    InputError, ModelError : as `load_model`; the weights found are others than those planned for.
+    InputError, ModelError
+        As `load_model`; the weights found are others than those planned for.
     """
     loaded = load_model(
         model.name,
@@ -66,12 +70,14 @@ def devices_of(model: PlannedModel, asked: str | None = None) -> list[Devices]:
 
     Parameters
     ----------
-    asked : "cpu", "cuda", "cuda:1" or "tpu"; None or "auto" for what the sweep file says, which by default is
-        all devices of the best kind.
+    asked
+        "cpu", "cuda", "cuda:1" or "tpu"; None or "auto" for what the sweep file says, which by default is all
+        devices of the best kind.
 
     Raises
     ------
-    ModelError : no such device here.
+    ModelError
+        No such device here.
     """
     name = asked if asked not in (None, "auto") else model.device
     name = None if name == "auto" else name
@@ -115,7 +121,8 @@ class Preparer:
 
         Raises
         ------
-        InputError : image or label map cannot be read, have changed since the plan was made, or do not fit.
+        InputError
+            Image or label map cannot be read, have changed since the plan was made, or do not fit.
         """
         self._read(group.image)
         key = loaded.side, group.background

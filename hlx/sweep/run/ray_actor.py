@@ -50,8 +50,10 @@ class Outcome:
 
     Attributes
     ----------
-    seconds, waited : as in `Done`.
-    refused : why this worker has no such model; another one may.
+    seconds, waited
+        As in `Done`.
+    refused
+        Why this worker has no such model; another one may.
     """
 
     results: list[JobResult] = field(default_factory=list)
@@ -67,8 +69,10 @@ class ActorInfo:
 
     Attributes
     ----------
-    versions : of what results depend on, as `versions_here`.
-    warning : what is not as asked for, and does no harm; empty if all is.
+    versions
+        Of what results depend on, as `versions_here`.
+    warning
+        What is not as asked for, and does no harm; empty if all is.
     """
 
     host: str
@@ -82,11 +86,16 @@ class RayActor:
 
     Parameters
     ----------
-    models : the plan's.
-    device : "cpu", "cuda" or "tpu" for all models; None or "auto" for what the sweep says of each.
-    environment : `numeric_environment` of the process that the results are for.
-    folder : to work in, where there is such a folder here.
-    cache : folder for compiled functions, "" for the user's own, None for none.
+    models
+        The plan's.
+    device
+        "cpu", "cuda" or "tpu" for all models; None or "auto" for what the sweep says of each.
+    environment
+        `numeric_environment` of the process that the results are for.
+    folder
+        To work in, where there is such a folder here.
+    cache
+        Folder for compiled functions, "" for the user's own, None for none.
     """
 
     def __init__(
@@ -125,7 +134,8 @@ class RayActor:
 
         Raises
         ------
-        BrokenWorkerError : the device fails, or the disk that images are unpacked to.
+        BrokenWorkerError
+            The device fails, or the disk that images are unpacked to.
         """
         since = time.monotonic()
         model, group = self._models[work_item.model], work_item.group()

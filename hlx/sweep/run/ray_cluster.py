@@ -38,8 +38,10 @@ def connect(address: str | None) -> bool:
 
     Raises
     ------
-    InputError : Ray is not installed; the address cannot be understood.
-    ModelError : the cluster cannot be reached in time, or not by this version of Python and Ray.
+    InputError
+        Ray is not installed; the address cannot be understood.
+    ModelError
+        The cluster cannot be reached in time, or not by this version of Python and Ray.
     """
     if find_spec("ray") is None:
         raise InputError(

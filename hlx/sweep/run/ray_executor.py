@@ -35,18 +35,24 @@ class RayExecutor:
 
     Parameters
     ----------
-    address : "local" or None to start Ray here; "auto", "HOST:PORT" or "ray://HOST:PORT" to connect.
-    device : "cpu", "cuda" or "tpu" for all models; None or "auto" for what the sweep says of each.
-    actors : how many workers, one per device by default; see `slots`.
-    compilation_cache : the sweep's, which every worker has for itself.
+    address
+        "local" or None to start Ray here; "auto", "HOST:PORT" or "ray://HOST:PORT" to connect.
+    device
+        "cpu", "cuda" or "tpu" for all models; None or "auto" for what the sweep says of each.
+    actors
+        How many workers, one per device by default; see `slots`.
+    compilation_cache
+        The sweep's, which every worker has for itself.
 
     Attributes
     ----------
-    devices : how many workers there are at most.
+    devices
+        How many workers there are at most.
 
     Raises
     ------
-    InputError, ModelError : as `connect` and `slots`.
+    InputError, ModelError
+        As `connect` and `slots`.
     """
 
     def __init__(
@@ -95,7 +101,8 @@ class RayExecutor:
 
         Raises
         ------
-        ModelError : no worker is left, and none can be started.
+        ModelError
+            No worker is left, and none can be started.
         """
         end = time.monotonic() + timeout
         while not self._done:

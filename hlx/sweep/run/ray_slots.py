@@ -15,9 +15,12 @@ class Slot:
 
     Attributes
     ----------
-    cpus, gpus, tpus : what Ray sets aside for it.
-    node : id of the only node that it may be on; None for any that has the device.
-    host : that node's name; what it is called in words where there is none.
+    cpus, gpus, tpus
+        What Ray sets aside for it.
+    node
+        Id of the only node that it may be on; None for any that has the device.
+    host
+        That node's name; what it is called in words where there is none.
     """
 
     cpus: int
@@ -32,13 +35,17 @@ def slots(nodes: Sequence[Mapping[str, Any]], actors: int | None = None, cpu: bo
 
     Parameters
     ----------
-    nodes : of `ray.nodes()`.
-    actors : at most so many; of nodes without devices exactly so many, which share them.
-    cpu : count no GPUs and TPUs.
+    nodes
+        Of `ray.nodes()`.
+    actors
+        At most so many; of nodes without devices exactly so many, which share them.
+    cpu
+        Count no GPUs and TPUs.
 
     Raises
     ------
-    InputError : `actors` is below 1, or above the number of CPUs; the cluster has nothing to compute on.
+    InputError
+        `actors` is below 1, or above the number of CPUs; the cluster has nothing to compute on.
     """
     if actors is not None and actors < 1:
         raise InputError(f"ray_actors {actors}: expected at least 1")

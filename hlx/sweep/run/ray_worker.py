@@ -44,11 +44,16 @@ class RayWorker:
 
     Attributes
     ----------
-    ray : the module.
-    ready : Ray's reference to what the worker says of itself; None once it has.
-    assignments : by Ray's references to their outcomes.
-    refused : models that it cannot load, and why.
-    starts : that failed, one after the other.
+    ray
+        The module.
+    ready
+        Ray's reference to what the worker says of itself; None once it has.
+    assignments
+        By Ray's references to their outcomes.
+    refused
+        Models that it cannot load, and why.
+    starts
+        That failed, one after the other.
     """
 
     ray: Any
@@ -95,7 +100,8 @@ class RayWorker:
 
         Raises
         ------
-        InputError : its image or label map cannot be read.
+        InputError
+            Its image or label map cannot be read.
         """
         self.assignments[self.actor.compute.remote(WorkItem.of(assignment.group))] = assignment
 

@@ -14,14 +14,22 @@ class RunSummary:
 
     Attributes
     ----------
-    before : jobs that were done already.
-    done, left : jobs that this run computed; jobs that it was to compute and did not come to.
-    failed : those that gave no result.
-    bad : shards that could not be trusted.
-    seconds : of wall time, from the first group on.
-    evaluating, waiting : seconds of all devices together: of computing, of waiting for images to be prepared.
-    devices : that worked at once.
-    signal : that ended the run early, None where none did.
+    before
+        Jobs that were done already.
+    done, left
+        Jobs that this run computed; jobs that it was to compute and did not come to.
+    failed
+        Those that gave no result.
+    bad
+        Shards that could not be trusted.
+    seconds
+        Of wall time, from the first group on.
+    evaluating, waiting
+        seconds of all devices together: of computing, of waiting for images to be prepared.
+    devices
+        That worked at once.
+    signal
+        That ended the run early, None where none did.
     """
 
     before: int

@@ -28,7 +28,8 @@ class ShardWriter:
 
     Parameters
     ----------
-    output : the sweep's output folder.
+    output
+        The sweep's output folder.
     """
 
     def __init__(self, output: Path) -> None:
@@ -47,7 +48,8 @@ class ShardWriter:
 
         Raises
         ------
-        OutputError : something could not be written, now or before.
+        OutputError
+            Something could not be written, now or before.
         """
         with self._changed:
             while self._error is None and self._size >= 2 * BYTES:
@@ -69,7 +71,8 @@ class ShardWriter:
 
         Raises
         ------
-        OutputError : as `put`.
+        OutputError
+            As `put`.
         """
         self.abandon()
         while self._thread.is_alive():

@@ -23,7 +23,8 @@ class StopAsked:
 
     Attributes
     ----------
-    number : of the first signal, None as long as none came.
+    number
+        Of the first signal, None as long as none came.
     """
 
     number: int | None = None

@@ -18,8 +18,10 @@ class WorkItem:
 
     Attributes
     ----------
-    jobs : id, stimulus, and estimator, budget, seed and tolerance of each.
-    labels_file : content of the label map's file, None for grids.
+    jobs
+        Id, stimulus, and estimator, budget, seed and tolerance of each.
+    labels_file
+        Content of the label map's file, None for grids.
     """
 
     model: int
@@ -37,7 +39,8 @@ class WorkItem:
 
         Raises
         ------
-        InputError : image or label map cannot be read.
+        InputError
+            Image or label map cannot be read.
         """
         jobs = []
         for job in group.jobs:

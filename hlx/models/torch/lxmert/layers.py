@@ -112,8 +112,10 @@ class Attention:
 
     Parameters
     ----------
-    inside, output : transformers' LxmertAttention and LxmertAttentionOutput.
-    dtype : of the products; the softmax is in float32 whatever it is.
+    inside, output
+        Transformers' LxmertAttention and LxmertAttentionOutput.
+    dtype
+        Of the products; the softmax is in float32 whatever it is.
     """
 
     def __init__(self, inside: Any, output: Any, dtype: torch.dtype) -> None:

@@ -46,7 +46,8 @@ def read_network(folder: Path, config: LxmertConfig) -> Network:
 
     Raises
     ------
-    ModelError : as `without_weights` and `load_matcher`.
+    ModelError
+        As `without_weights` and `load_matcher`.
     """
     network = cast(Network, without_weights(folder, Network, config))
     load_matcher(network, folder, "lxmert", "cls.seq_relationship", UNUSED)
@@ -58,7 +59,8 @@ def network_config(folder: Path, raw: dict[str, Any]) -> LxmertConfig:
 
     Raises
     ------
-    ModelError : sizes that cannot be; names the key.
+    ModelError
+        Sizes that cannot be; names the key.
     """
     where, config = f"{folder}: config.json", configuration(folder, raw, "lxmert", "LxmertConfig")
     assert isinstance(config, LxmertConfig)

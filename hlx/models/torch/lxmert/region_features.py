@@ -34,9 +34,12 @@ class RegionFeatures(Protocol):
 
     Attributes
     ----------
-    side : images come as squares of so many pixels.
-    width : numbers that describe a region.
-    images_at_once : as many as it is wise to give together.
+    side
+        Images come as squares of so many pixels.
+    width
+        Numbers that describe a region.
+    images_at_once
+        As many as it is wise to give together.
     """
 
     side: int
@@ -56,8 +59,10 @@ class GridFeatures:
 
     Parameters
     ----------
-    side, rows, cols : the grid; the side is a multiple of both.
-    device : where the images are.
+    side, rows, cols
+        The grid; the side is a multiple of both.
+    device
+        Where the images are.
     """
 
     def __init__(self, side: int, rows: int, cols: int, device: torch.device) -> None:
@@ -102,14 +107,19 @@ def region_features(folder: Path, dtype: str, device: torch.device, detector: Pa
 
     Parameters
     ----------
-    folder : the checkpoint, with a folder detector/ or with grid_features.json: {"side", "rows", "cols"}.
-    dtype : of the detector's large products.
-    device : where images are.
-    detector : the folder of one.
+    folder
+        The checkpoint, with a folder detector/ or with grid_features.json: {"side", "rows", "cols"}.
+    dtype
+        Of the detector's large products.
+    device
+        Where images are.
+    detector
+        The folder of one.
 
     Raises
     ------
-    ModelError : there is neither; a file is corrupt or contradicts itself.
+    ModelError
+        There is neither; a file is corrupt or contradicts itself.
     """
     if detector is None and (folder / DETECTOR_FOLDER).is_dir():
         detector = folder / DETECTOR_FOLDER

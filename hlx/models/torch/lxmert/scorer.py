@@ -60,10 +60,14 @@ class LxmertScorer(TorchCanvas):
 
     Parameters
     ----------
-    network : with its weights, on the device.
-    tokenizer : of the checkpoint.
-    regions : gives what the model sees of an image.
-    dtype : "float32" or "bfloat16", of the large products; norms, softmax and score are in float32.
+    network
+        With its weights, on the device.
+    tokenizer
+        Of the checkpoint.
+    regions
+        Gives what the model sees of an image.
+    dtype
+        "float32" or "bfloat16", of the large products; norms, softmax and score are in float32.
     """
 
     packages = ("torch", "transformers")
@@ -95,7 +99,8 @@ class LxmertScorer(TorchCanvas):
 
         Raises
         ------
-        ModelError : the tokenizer makes tokens that the model does not know.
+        ModelError
+            The tokenizer makes tokens that the model does not know.
         """
         parts, lengths = [], []
         for start in range(0, len(texts), TEXT_BATCH):
@@ -227,14 +232,19 @@ def load_lxmert(
 
     Parameters
     ----------
-    folder, raw : the checkpoint, and the content of its config.json.
-    dtype : of the large products, its detector's too.
-    device : where all runs.
-    detector : as `region_features`.
+    folder, raw
+        The checkpoint, and the content of its config.json.
+    dtype
+        Of the large products, its detector's too.
+    device
+        Where all runs.
+    detector
+        As `region_features`.
 
     Raises
     ------
-    ModelError : a file is missing or corrupt; config, weights, tokenizer and regions do not go together.
+    ModelError
+        A file is missing or corrupt; config, weights, tokenizer and regions do not go together.
     """
     config = network_config(folder, raw)
     tokenizer = Tokenizer(folder, config.max_position_embeddings, to_limit=False, masked=True)

@@ -63,9 +63,12 @@ def select(
 
     Parameters
     ----------
-    boxes, scores : of each image's regions.
-    counts : how many there are, 1 at least; what comes after is padding.
-    overlaps : thresholds, tried in this order.
+    boxes, scores
+        Of each image's regions.
+    counts
+        How many there are, 1 at least; what comes after is padding.
+    overlaps
+        Thresholds, tried in this order.
     """
     m, n = scores.shape
     places = torch.arange(n, device=scores.device)

@@ -90,8 +90,8 @@ def read_detector_config(folder: Path) -> tuple[DetectorConfig, str]:
 
     Raises
     ------
-    ModelError : no such file, not readable, or a value that cannot be or that the port does not do; names
-        the key.
+    ModelError
+        No such file, not readable, or a value that cannot be or that the port does not do; names the key.
     """
     path = folder / "config.yaml"
     if path.is_file():

@@ -114,10 +114,14 @@ class Detector:
 
     Parameters
     ----------
-    network : with its weights, on the device where the detector is to run.
-    config : of the network.
-    dtype : of the convolutions; boxes, scores and what comes out are float32.
-    plain : compute every layer as it is written, in float32.
+    network
+        With its weights, on the device where the detector is to run.
+    config
+        Of the network.
+    dtype
+        Of the convolutions; boxes, scores and what comes out are float32.
+    plain
+        Compute every layer as it is written, in float32.
     """
 
     def __init__(
@@ -182,14 +186,18 @@ def load_detector(
 
     Parameters
     ----------
-    folder : such as that of `unc-nlp/frcnn-vg-finetuned`.
-    dtype, plain : as `Detector`.
-    device : where it runs; the CPU by default.
+    folder
+        Such as that of `unc-nlp/frcnn-vg-finetuned`.
+    dtype, plain
+        As `Detector`.
+    device
+        Where it runs; the CPU by default.
 
     Raises
     ------
-    ModelError : a file is missing or corrupt; the config asks for what the port does not do, or contradicts
-        the weights; names the key.
+    ModelError
+        A file is missing or corrupt; the config asks for what the port does not do, or contradicts the
+        weights; names the key.
     """
     config, source = read_detector_config(folder)
     with torch.device("meta"):

@@ -45,8 +45,10 @@ def decoded(
 
     Parameters
     ----------
-    deltas : dx, dy in widths and heights of the box, dw, dh in logarithms, each times its weight.
-    boxes : x1, y1, x2, y2.
+    deltas
+        Dx, dy in widths and heights of the box, dw, dh in logarithms, each times its weight.
+    boxes
+        X1, y1, x2, y2.
     """
     size = boxes[..., 2:] - boxes[..., :2]
     scaled = deltas / deltas.new_tensor(weights)
@@ -121,8 +123,10 @@ class ProposalGenerator(nn.Module):
 
         Parameters
         ----------
-        hidden : of the head's 3x3 convolution, rectified.
-        height, width : of the image, in pixels.
+        hidden
+            Of the head's 3x3 convolution, rectified.
+        height, width
+            Of the image, in pixels.
         """
         config, head = self.config, self.rpn_head
         m, _, rows, columns = hidden.shape

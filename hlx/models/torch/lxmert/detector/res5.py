@@ -43,11 +43,16 @@ class FoldedRes5:
 
     Parameters
     ----------
-    blocks : res5, with its weights; they are copied.
-    resolution : of pooling, each way; even.
-    dtype : of weights and features; the mean is float32.
-    winograd : whether 3x3 convolutions are Winograd's (float32 alone).
-    at_once : regions that go through the 3x3 convolutions together.
+    blocks
+        Res5, with its weights; they are copied.
+    resolution
+        Of pooling, each way; even.
+    dtype
+        Of weights and features; the mean is float32.
+    winograd
+        Whether 3x3 convolutions are Winograd's (float32 alone).
+    at_once
+        Regions that go through the 3x3 convolutions together.
 
     Notes
     -----

@@ -166,8 +166,10 @@ class FoldedBackbone:
 
     Parameters
     ----------
-    backbone : with the weights; they are copied.
-    dtype : of weights and features.
+    backbone
+        With the weights; they are copied.
+    dtype
+        Of weights and features.
     """
 
     def __init__(self, backbone: Backbone, dtype: torch.dtype) -> None:

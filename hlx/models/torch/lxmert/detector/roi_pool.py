@@ -92,10 +92,14 @@ def roi_pool(
 
     Parameters
     ----------
-    features : of the image, channels last.
-    rois : x1, y1, x2, y2 in pixels.
-    bins : of the grid, each way.
-    scale : cells per pixel.
+    features
+        Of the image, channels last.
+    rois
+        X1, y1, x2, y2 in pixels.
+    bins
+        Of the grid, each way.
+    scale
+        Cells per pixel.
     """
     height, width, channels = features.shape
     places = windows(nearest_cells(rois, scale), bins, height, width)

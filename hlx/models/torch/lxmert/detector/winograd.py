@@ -55,8 +55,10 @@ class WinogradConvolution:
 
     Parameters
     ----------
-    weight, bias : (d, c, 3, 3) and (d,), as PyTorch's convolution.
-    side : of the squares.
+    weight, bias
+        (d, c, 3, 3) and (d,), as PyTorch's convolution.
+    side
+        Of the squares.
     """
 
     cells_first = True
