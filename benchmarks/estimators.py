@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from _environment import ROOT, environment
-from _estimator_speed import costly_speed, linear_speed
+from _estimator_speed import expensive_speed, linear_speed
 from _peers import LEFT_OUT, PEERS, run_peers
 
 from hlx.bench import BenchmarkResult, benchmark_estimators, joined, markdown, read_games, save_plot
@@ -80,7 +80,7 @@ def run_task(task: Task, count: int | None) -> tuple[BenchmarkResult, float]:
     games = read_games(GAMES, ["values"], GRID)[:count]
     if kind == "hlx":
         result = benchmark_estimators(
-            games, names, budgets, repeats=repeats, costly_repeats=repeats, seed=seed, faithfulness=True
+            games, names, budgets, repeats=repeats, expensive_repeats=repeats, seed=seed, faithfulness=True
         )
     else:
         # A run without rows that says which games these are.
@@ -221,7 +221,7 @@ def main() -> None:
 
     # On all cores and before the processes start, which would share them.
     linear = linear_speed(games, GRID, 394, STIMULI)
-    expensive = costly_speed(games[:3], GRID, (179,) if options.quick else (394, 1895))
+    expensive = expensive_speed(games[:3], GRID, (179,) if options.quick else (394, 1895))
     result, seconds = run_all(tasks(budgets, many, few), count, options.processes)
 
     show(result)

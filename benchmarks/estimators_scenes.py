@@ -44,7 +44,7 @@ def main() -> None:
     for name in MODELS:
         games = games_from_attributions(attributions(name, options.scenes), name)
         result = benchmark_estimators(
-            games, ESTIMATORS, BUDGETS, repeats=options.repeats, costly_repeats=options.repeats
+            games, ESTIMATORS, BUDGETS, repeats=options.repeats, expensive_repeats=options.repeats
         )
         print(f"\n{name}, {len(games)} games\n")
         for measure in ("ratio", "coverage"):

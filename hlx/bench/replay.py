@@ -37,7 +37,7 @@ def benchmark_estimators(
     budgets: int | Sequence[int] | None = None,
     *,
     repeats: int = 30,
-    costly_repeats: int = 5,
+    expensive_repeats: int = 5,
     seed: int = 0,
     top: int = 5,
     level: float = 0.95,
@@ -58,7 +58,7 @@ def benchmark_estimators(
     budgets
         Distinct coalitions, empty and full included, or one number; `default_budgets` where None. An
         estimator is skipped at budgets below its least.
-    repeats, costly_repeats
+    repeats, expensive_repeats
         Plans per estimator and budget, and at most so many of those that are expensive; one where nothing is
         random.
     seed
@@ -83,7 +83,7 @@ def benchmark_estimators(
     if not known:
         raise InputError("no games to run estimators on")
     repeats = whole_number(repeats, "repeats", least=1)
-    costly_repeats = whole_number(costly_repeats, "expensive repeats", least=1)
+    expensive_repeats = whole_number(expensive_repeats, "expensive repeats", least=1)
     top, seed = whole_number(top, "top", least=1), whole_number(seed, "seed", least=0)
     if not isinstance(level, Real):
         raise InputError(f"level: expected a number between 0 and 1, such as 0.95, found {level!r}")
@@ -116,7 +116,7 @@ def benchmark_estimators(
     def plans(estimator: Estimator) -> int:
         if not estimator.random:
             return 1
-        return min(repeats, costly_repeats) if estimator.expensive else repeats
+        return min(repeats, expensive_repeats) if estimator.expensive else repeats
 
     times = {id(run): plans(run[0]) for run in runs}
     collected: dict[tuple[str, int], list[dict[str, Float64[np.ndarray, " columns"]]]] = {

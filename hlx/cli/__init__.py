@@ -52,7 +52,7 @@ class LazyCommands(click.Group):
 
     Parameters
     ----------
-    told
+    summaries
         The commands and what is said of each.
     modules
         Of `hlx.cli`, by command, where a module has another name than its command.
@@ -61,24 +61,24 @@ class LazyCommands(click.Group):
     def __init__(
         self,
         *arguments: Any,
-        told: Mapping[str, str],
+        summaries: Mapping[str, str],
         modules: Mapping[str, str] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(*arguments, **options)
-        self._told, self._modules = told, modules or {}
+        self._summaries, self._modules = summaries, modules or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self._told)
+        return list(self._summaries)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in self._told:
+        if name not in self._summaries:
             return None
         return getattr(import_module(f"hlx.cli.{self._modules.get(name, name)}"), name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(self._told.items()))
+            formatter.write_dl(list(self._summaries.items()))
 
 
 def _show_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:

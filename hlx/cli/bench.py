@@ -118,7 +118,7 @@ def estimators(
     names: str | None,
     budgets: str | None,
     repeats: int,
-    costly_repeats: int,
+    expensive_repeats: int,
     seed: int,
     top: int | None,
     level: float,
@@ -146,7 +146,7 @@ def estimators(
     written = None if json_file == _STDOUT else json_file
     outputs = {"--json": (written, (".json",)), "--plot": (plot, PICTURES)}
     check_outputs(outputs, (*files, *stimuli), force)
-    _check_counts(most, repeats, costly_repeats, top)
+    _check_counts(most, repeats, expensive_repeats, top)
     budget_list = None if budgets is None else _integers("--budgets", budgets)
     regions = _grid(grid)
 
@@ -176,7 +176,7 @@ def estimators(
             chosen,
             budget_list,
             repeats=repeats,
-            costly_repeats=costly_repeats,
+            expensive_repeats=expensive_repeats,
             seed=seed,
             top=top,
             level=level,
@@ -205,8 +205,8 @@ def _check_options(ctx: click.Context, files: Sequence[Path], stimuli: Sequence[
                 raise InputError(f"--{name.replace('_', '-')} is for games of a model: give --stimuli FILE")
 
 
-def _check_counts(most: int | None, repeats: int, costly_repeats: int, top: int | None) -> None:
-    counts = {"--games": most, "--repeats": repeats, "--expensive-repeats": costly_repeats, "--top": top}
+def _check_counts(most: int | None, repeats: int, expensive_repeats: int, top: int | None) -> None:
+    counts = {"--games": most, "--repeats": repeats, "--expensive-repeats": expensive_repeats, "--top": top}
     for name, value in counts.items():
         if value is not None and value < 1:
             raise InputError(f"{name} {value}: expected at least 1")

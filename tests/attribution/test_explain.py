@@ -213,7 +213,7 @@ def test_the_image_is_read_once(
     path, opened, plain_open = tmp_path / "photo.png", [], open
     Image.fromarray(IMAGE).save(path)
 
-    def plural(file: object, *arguments: Any, **options: Any) -> Any:
+    def counted(file: object, *arguments: Any, **options: Any) -> Any:
         if str(file) == str(path):
             opened.append(arguments)
         return plain_open(file, *arguments, **options)
@@ -250,7 +250,7 @@ def test_progress_counts_coalitions(model: DualEncoder) -> None:
 
 
 @pytest.mark.parametrize(
-    "options, message",
+    ("options", "message"),
     [
         ({"background": "white"}, "background 'white'.*blur, mean, black"),
         ({"estimator": "lime"}, "unknown estimator 'lime'"),

@@ -96,7 +96,11 @@ def attributions(draw: st.DrawFn) -> list[Attribution]:
         )
         changes: dict[str, object] = {}
         if draw(st.booleans()):
-            changes |= {"standard_error": random.random(n), "table": None, "estimator": "permutation"}
+            changes |= {
+                "standard_error": random.random(n),
+                "coalition_values": None,
+                "estimator": "permutation",
+            }
             changes["kind"] = draw(TEXTS)
             changes |= {"seed": draw(st.integers(0, 2**70)), "budget": 77, "degrees_of_freedom": 2.5}
             changes["tolerance"] = draw(st.none() | st.floats(1e-9, 1))
@@ -160,7 +164,7 @@ def test_any_hdf5_reader_reads_it(tmp_path: Path) -> None:
     made = attribution()
     save(tmp_path / "a.h5", [made])
     with h5py.File(tmp_path / "a.h5") as file:
-        assert (file.attrs["format"], file.attrs["format_version"]) == ("hlx attributions", 4)
+        assert (file.attrs["format"], file.attrs["format_version"]) == ("hlx attributions", 5)
         np.testing.assert_array_equal(file["attributions/0/values"][...], made.values)
 
 
@@ -234,8 +238,8 @@ def test_other_files_are_refused(saved: bytes, tmp_path: Path) -> None:
     with h5py.File(path, "w") as file:
         file["values"] = np.arange(4)
     assert "not a file of hlx" in refusal(path)
-    path.write_bytes(saved.replace(b"hlx attributions 4 ", b"hlx attributions 3 ", 1))
-    assert "has format 3, this hlx reads 4" in refusal(path)
+    path.write_bytes(saved.replace(b"hlx attributions 5 ", b"hlx attributions 4 ", 1))
+    assert "has format 4, this hlx reads 5" in refusal(path)
     path.write_bytes(saved[:USER_BLOCK])
     assert "damaged or cut off" in refusal(path)
 

@@ -100,7 +100,7 @@ def test_the_report_fits_and_says_what_was_left_out() -> None:
     made = tables()
     names = [fake(made, "leverage"), fake(made, "an-estimator-named-at-length", expensive=True)]
     late = fake(made, "late", min_budget=lambda n: 20)
-    result = benchmark_estimators(made, [*names, late], range(8, 24), repeats=4, costly_repeats=3)
+    result = benchmark_estimators(made, [*names, late], range(8, 24), repeats=4, expensive_repeats=3)
     text = report(result)
     assert max(map(len, text.splitlines())) <= 100
     assert "an-estimator-named-at-length*" in text and "* 3 repeats: an-estimator-named-at-length" in text

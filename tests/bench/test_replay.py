@@ -71,7 +71,7 @@ def numbers(result: BenchmarkResult) -> dict[tuple[str, int, str], list[float]]:
 def test_every_estimator_runs_at_every_budget_it_can() -> None:
     made = tables()
     cheap, dear = fake(made), fake(made, "dear", expensive=True, min_budget=lambda n: 20)
-    result = benchmark_estimators(made, [cheap, dear], [8, 24], repeats=7, costly_repeats=2)
+    result = benchmark_estimators(made, [cheap, dear], [8, 24], repeats=7, expensive_repeats=2)
     assert [(row.estimator, row.budget, row.repeats) for row in result.rows] == [
         ("fake", 8, 7),
         ("fake", 24, 7),
@@ -221,7 +221,7 @@ def test_arguments_of_another_type_are_refused_in_one_line() -> None:
         "'leverage', '20'": "budgets: expected a whole number, found '20'",
         "'leverage', [20.0]": "budgets: expected a whole number, found 20.0",
         "'leverage', 20, repeats=2.5": "repeats: expected a whole number, found 2.5",
-        "'leverage', 20, costly_repeats='2'": "expensive repeats: expected a whole number, found '2'",
+        "'leverage', 20, expensive_repeats='2'": "expensive repeats: expected a whole number, found '2'",
         "'leverage', 20, top=None": "top: expected a whole number, found None",
         "'leverage', 20, seed=0.5": "seed: expected a whole number, found 0.5",
         "'leverage', 20, level='a'": "level: expected a number between 0 and 1, such as 0.95, found 'a'",

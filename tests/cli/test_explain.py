@@ -342,7 +342,7 @@ CONFLICTS: dict[str, tuple[tuple[object, ...], str]] = {
 }
 
 
-@pytest.mark.parametrize("arguments, message", CONFLICTS.values(), ids=CONFLICTS)
+@pytest.mark.parametrize(("arguments", "message"), CONFLICTS.values(), ids=CONFLICTS)
 def test_options_that_do_not_go_together(folder: Path, arguments: tuple, message: str) -> None:
     from tests.attribution.test_result_file import attribution
 
@@ -385,7 +385,7 @@ GRIDS = {
 }
 
 
-@pytest.mark.parametrize("grid, message", GRIDS.items())
+@pytest.mark.parametrize(("grid", "message"), GRIDS.items())
 def test_grids(folder: Path, grid: str, message: str) -> None:
     refused = refusal(folder, "explain", "photo.png", *TEXTS, "--grid", grid)
     assert message in refused
@@ -414,7 +414,7 @@ LABELS: dict[str, tuple[str, np.ndarray | bytes | None, str]] = {
 }
 
 
-@pytest.mark.parametrize("name, content, message", LABELS.values(), ids=LABELS)
+@pytest.mark.parametrize(("name", "content", "message"), LABELS.values(), ids=LABELS)
 def test_label_maps_that_are_none(
     folder: Path, name: str, content: np.ndarray | bytes | None, message: str
 ) -> None:
@@ -445,7 +445,7 @@ def bomb() -> bytes:
 
 
 @pytest.mark.parametrize(
-    "name, act, message",
+    ("name", "act", "message"),
     [
         ("none.png", lambda path: None, "no such file"),
         ("folder", Path.mkdir, "is a folder"),
@@ -486,7 +486,7 @@ def test_images_of_every_kind(folder: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name, text, message",
+    ("name", "text", "message"),
     [
         ("p.csv", "caption,foil,id\na,b,1\nc,d,1\n", "p.csv, row 3, column id: '1' is also the id of row 2"),
         ("p.csv", "foil,id\nb,1\n", "p.csv, row 1: column caption is missing"),
@@ -517,7 +517,7 @@ def changed(name: str, **changes: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "act, messages",
+    ("act", "messages"),
     [
         (lambda w: w.unlink(), ("no weights", "model.safetensors")),
         (lambda w: w.write_bytes(w.read_bytes()[:1000]), ("model.safetensors is not a whole safetensors",)),
@@ -537,7 +537,7 @@ def test_checkpoints_that_are_none(folder: Path, act: Callable[[Path], object], 
 
 
 @pytest.mark.parametrize(
-    "name, message",
+    ("name", "message"),
     [
         ("clip-scene", "unknown model 'clip-scene'"),
         ("./nowhere", "unknown model"),
@@ -570,7 +570,7 @@ def test_scores_that_are_no_numbers(folder: Path, bad: float) -> None:
 # --- outputs
 
 
-@pytest.mark.parametrize("option, ending", [("--out", ".h5"), ("--plot", ".png")])
+@pytest.mark.parametrize(("option", "ending"), [("--out", ".h5"), ("--plot", ".png")])
 def test_outputs_that_cannot_be_written(folder: Path, option: str, ending: str) -> None:
     Path("folder" + ending).mkdir()
     for name, message in (

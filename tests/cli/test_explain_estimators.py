@@ -157,7 +157,7 @@ def test_estimators_are_listed() -> None:
 
 
 @pytest.mark.parametrize(
-    "options, message",
+    ("options", "message"),
     [
         ("--estimator shap", "unknown estimator 'shap'; there are exact, odd-gp"),
         ("--estimator leverage", "say how many with a budget"),

@@ -69,7 +69,7 @@ def test_a_stratum_is_drawn_without_replacement(n: int, seed: int, share: float)
     assert len({min(i, full - i) for i in ids_from_rows(rows).tolist()}) == pairs
 
 
-@pytest.mark.parametrize("n, size", [(30, 15), (40, 7), (196, 98)])
+@pytest.mark.parametrize(("n", "size"), [(30, 15), (40, 7), (196, 98)])
 def test_large_strata_are_drawn_without_replacement(n: int, size: int) -> None:
     rows = draw_stratum(n, size, 500, np.random.default_rng(0))
     assert (rows.sum(axis=1) == size).all()

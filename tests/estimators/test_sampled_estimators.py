@@ -58,7 +58,7 @@ every_unbiased = pytest.mark.parametrize(
     ids=lambda subject: subject.estimator.name,
 )
 
-also_costly = pytest.mark.parametrize(
+also_expensive = pytest.mark.parametrize(
     "subject", [*SUBJECTS, *EXPENSIVE], ids=lambda subject: subject.estimator.name
 )
 
@@ -175,7 +175,7 @@ def test_exact_where_the_budget_reaches_every_coalition(
     assert estimate.standard_error is None
 
 
-@also_costly
+@also_expensive
 @pytest.mark.parametrize("n", [1, 2, 3, 16, 49, 196])
 def test_least_budget_works_and_less_is_refused(subject: Subject, n: int) -> None:
     budget = subject.estimator.lowest_budget(n)
@@ -213,7 +213,7 @@ def test_same_seed_same_plan(subject: Subject, seed: int) -> None:
 
 
 @every_unbiased
-@pytest.mark.parametrize("n, budget, seed", [(4, 13, 0), (5, 24, 1), (6, 40, 2), (8, 120, 3)])
+@pytest.mark.parametrize(("n", "budget", "seed"), [(4, 13, 0), (5, 24, 1), (6, 40, 2), (8, 120, 3)])
 def test_unbiased_with_honest_errors(subject: Subject, n: int, budget: int, seed: int) -> None:
     """Over many seeds the mean is the exact value, and the reported error the observed spread."""
     table, runs = random_tables(n, seed)[0], 400
@@ -232,7 +232,7 @@ def test_unbiased_with_honest_errors(subject: Subject, n: int, budget: int, seed
         assert reported == pytest.approx(np.sqrt(np.mean(np.square(spread))), rel=0.25)
 
 
-@also_costly
+@also_expensive
 def test_players_that_do_the_same_get_the_same_on_average(subject: Subject) -> None:
     """Symmetry in distribution: in a game of size alone all players' means agree within their errors."""
     n, budget, runs = (4, 11, 20) if subject in EXPENSIVE else (7, 50, 200)
@@ -341,7 +341,7 @@ PROMISES = [
 
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.__name__.removeprefix("test_"))
 @pytest.mark.parametrize("subject", EXPENSIVE, ids=lambda subject: subject.estimator.name)
-def test_costly_estimators_promise_the_same(subject: Subject, promise: Callable[..., None]) -> None:
+def test_expensive_estimators_promise_the_same(subject: Subject, promise: Callable[..., None]) -> None:
     check = promise.hypothesis.inner_test  # type: ignore[attr-defined]
     asked = inspect.signature(check).parameters
     for n, share in ((1, 0.0), (3, 0.5), (5, 0.6)):

@@ -92,7 +92,7 @@ def test_linear_algebra_has_one_thread_until_the_last_leaves() -> None:
 
 
 @pytest.mark.parametrize("name", EXPENSIVE)
-def test_costly_games_have_the_same_bits_alone_and_in_company(name: str) -> None:
+def test_expensive_games_have_the_same_bits_alone_and_in_company(name: str) -> None:
     plan = make_plan(get_estimator(name), 6, 30, 0, Grid(2, 3))
     games = np.stack([values_of(plan, seed) for seed in range(2)])
     together = plan.solve(games)
@@ -171,7 +171,7 @@ def test_rounds_start_from_what_the_last_one_learned(name: str, monkeypatch: pyt
     steps = [0]
     loss = OddKernel.loss
 
-    def plural(*arguments: object) -> object:
+    def counted(*arguments: object) -> object:
         steps[0] += 1
         return loss(*arguments)  # type: ignore[arg-type]
 

@@ -122,7 +122,7 @@ def test_many_responses_are_drawn_a_few_at_a_time(monkeypatch: pytest.MonkeyPatc
     whole, _ = response_maps(clicks, Grid(4, 4), SMALL)
     drawn = []
 
-    def plural(part: list[np.ndarray], mask: ClickMask) -> np.ndarray:
+    def counted(part: list[np.ndarray], mask: ClickMask) -> np.ndarray:
         drawn.append(len(part))
         return draw_masks(part, mask)
 

@@ -145,7 +145,7 @@ BROKEN: dict[str, tuple[Break, tuple[str, ...]]] = {
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize("act, words", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize(("act", "words"), BROKEN.values(), ids=BROKEN)
 def test_broken_folder(folder: Path, act: Break, words: tuple[str, ...]) -> None:
     act(folder)
     message = refusal(folder)
@@ -254,7 +254,7 @@ def test_pickle_is_not_executed(pickled: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "act, word",
+    ("act", "word"),
     [
         (cut("pytorch_model.bin", 0.5), "weights_only"),
         (content("pytorch_model.bin", b"garbage"), "weights_only"),
@@ -306,7 +306,7 @@ def test_tokenizer_package_missing(
 
 
 @pytest.mark.parametrize(
-    "act, words",
+    ("act", "words"),
     [
         (without("spiece.model"), ("no tokenizer", "spiece.model")),
         (content("spiece.model", b"garbage"), ("spiece.model",)),

@@ -27,7 +27,7 @@ def _ids(folder: Path) -> np.ndarray:
     return np.array(tokenizer(TEXTS, padding="max_length", truncation=True)["input_ids"])
 
 
-@pytest.mark.parametrize("kind, options", CASES.values(), ids=CASES)
+@pytest.mark.parametrize(("kind", "options"), CASES.values(), ids=CASES)
 def test_tokenizer_loads_from_the_folder_and_fills_every_row(
     make_checkpoint: MakeCheckpoint, kind: str, options: dict
 ) -> None:
@@ -47,7 +47,7 @@ def test_the_two_end_rules_pool_at_different_places(make_checkpoint: MakeCheckpo
     assert short.any() and (ids.argmax(1) != first)[short].all()
 
 
-@pytest.mark.parametrize("kind, options", CASES.values(), ids=CASES)
+@pytest.mark.parametrize(("kind", "options"), CASES.values(), ids=CASES)
 def test_activations_are_neither_constant_nor_chaotic(
     make_checkpoint: MakeCheckpoint, kind: str, options: dict
 ) -> None:

@@ -144,7 +144,7 @@ def test_first_projections_are_looked_up(
         np.testing.assert_allclose(qkv, tower.first.qkv(x), rtol=0, atol=2e-5)
 
 
-@pytest.mark.parametrize("heads, head_width, tokens", [(1, 8, 4), (5, 3, 9), (2, 8, 1)])
+@pytest.mark.parametrize(("heads", "head_width", "tokens"), [(1, 8, 4), (5, 3, 9), (2, 8, 1)])
 def test_first_token_is_the_blocks_own(heads: int, head_width: int, tokens: int) -> None:
     d = heads * head_width
     draw = np.random.default_rng(heads)
@@ -160,7 +160,7 @@ def _both(graph: nnx.GraphDef, state: nnx.State, x: jax.Array) -> tuple[jax.Arra
     return block(x), block.first_token(x)
 
 
-@pytest.mark.parametrize("heads, shared", [(1, False), (3, False), (3, True)])
+@pytest.mark.parametrize(("heads", "shared"), [(1, False), (3, False), (3, True)])
 def test_one_query_attends_as_any_other(heads: int, shared: bool) -> None:
     """`attend_once` against textbook attention in float64; the key bias must make no difference."""
     m, t, d = 4, 6, 12

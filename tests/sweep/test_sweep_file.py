@@ -184,7 +184,7 @@ WRONG = {
 
 @pytest.mark.parametrize("line", WRONG)
 def test_wrong_values_say_where_and_what_was_expected(tmp_path: Path, line: str) -> None:
-    key = line.split(" ")[0]
+    key = line.split(" ", maxsplit=1)[0]
     kept = [each for each in SMALL.splitlines() if line and not each.startswith(key)]
     assert WRONG[line] in refusal_of(tmp_path, "\n".join([*kept, line or "validated = false"]))
 

@@ -161,7 +161,7 @@ def _rate(loaded: Loaded, model: PlannedModel, group: ImageGroup) -> tuple[Rate,
         _seconds(prepared, text_queries, m)
         seconds = _seconds(prepared, text_queries, m)
     evaluation = seconds / m
-    expensive = _costly(group)
+    expensive = _expensive(group)
     if evaluation * evaluations <= MOST_SECONDS and expensive <= MOST_COSTLY:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of tolerances: the run will tell them
@@ -182,7 +182,7 @@ def _seconds(prepared: Prepared, text_queries: object, m: int) -> float:
     return time.perf_counter() - start
 
 
-def _costly(group: ImageGroup) -> int:
+def _expensive(group: ImageGroup) -> int:
     """Budget times regions of the group's expensive estimators."""
     n = _players(group)
     specs = {job.spec for job in group.jobs if job.spec.estimator.expensive}

@@ -84,7 +84,8 @@ class GridFeatures:
 
 class DetectedRegions:
     """A detector's regions; `hlx.models.torch.lxmert.detector.faster_rcnn` says what it does where it finds
-    too few."""
+    too few.
+    """
 
     def __init__(self, detector: Detector) -> None:
         self.side, self.width = DETECTOR_SIDE, 8 * detector.config.res2_width  # of res5
