@@ -91,8 +91,10 @@ class Pool:
 
 
 def choose_texts(true: Bool[np.ndarray, "b s"], rng: np.random.Generator) -> Int[np.ndarray, " t"]:
-    """Statements of a batch: those of half of the kinds, then for half of the scenes a true relation each,
-    its opposites and its swaps (any relation for a scene of which none is true).
+    """Statements of a batch.
+
+    Those of half of the kinds, then for half of the scenes a true relation each, its opposites and its swaps
+    (any relation for a scene of which none is true).
     """
     kinds = rng.permutation(len(KINDS))[:SOME_KINDS]
     counts = rng.permutation(len(st.COUNTED))[:SOME_COUNTS]

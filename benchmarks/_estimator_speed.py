@@ -34,7 +34,9 @@ def linear_speed(games: Sequence[BenchmarkGame], grid: Grid, budget: int, stimul
     }
 
 
-def expensive_speed(games: Sequence[BenchmarkGame], grid: Grid, budgets: Sequence[int]) -> list[dict[str, Any]]:
+def expensive_speed(
+    games: Sequence[BenchmarkGame], grid: Grid, budgets: Sequence[int]
+) -> list[dict[str, Any]]:
     """Seconds to plan and solve one game, of the estimators that are expensive; one game after the other."""
     rows = []
     for estimator in (e for e in ESTIMATORS.values() if e.expensive):

@@ -132,11 +132,11 @@ class Workload:
     tower, folder
         The model and its checkpoint.
     image, hidden
-        (side, side, 3) uint8 All shown and all hidden.
+        (side, side, 3) uint8. All shown and all hidden.
     labels
         (side, side) The player of every pixel.
     rows
-        (pool, 16) bool Random coalitions; a batch longer than the pool repeats it.
+        (pool, 16) bool. Random coalitions; a batch longer than the pool repeats it.
     """
 
     tower: Tower

@@ -1,0 +1,1 @@
+"""The embedded models, as checkpoints of Hugging Face's form."""

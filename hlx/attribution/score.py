@@ -91,9 +91,9 @@ class PairScore:
     id, image, phenomenon, caption, foil
         The stimulus's own; `image` is the name it came with, or ``array``.
     score_caption, score_foil
-        Float, optional The model's logits, with its scale and bias.
+        The model's logits, with its scale and bias.
     content_hash
-        Str, optional The hash of caption, foil and pixels, as :attr:`hlx.Stimulus.content_hash` gives it.
+        The hash of caption, foil and pixels, as :attr:`hlx.Stimulus.content_hash` gives it.
     """
 
     id: str | None
@@ -137,10 +137,10 @@ def score_stimuli(
         Sequence, optional What to read each stimulus's image from, where that is not its own `image`; None
         marks a missing one, whose stimulus stays unscored.
     batch_size
-        Int, optional How many images or texts are encoded at once; 64 by default, or what suits a model that
+        How many images or texts are encoded at once; 64 by default, or what suits a model that
         reads image and text together.
     progress
-        Callable, optional Told how far it is after each batch.
+        Told how far it is after each batch.
 
     Raises
     ------

@@ -20,7 +20,7 @@ def hidden_view(image: UInt8[np.ndarray, "side side 3"], background: str) -> UIn
     Parameters
     ----------
     image
-        (side, side, 3) uint8 At the size of the model's input.
+        (side, side, 3) uint8. At the size of the model's input.
     background
         {"blur", "mean", "black"} ``blur``: a Gaussian of sigma 15.2 and radius 49 pixels at 224, both scaled
         with the side, mirrored at the border without repeating the edge pixel; equal to

@@ -84,8 +84,10 @@ def faithfulness_curves(
 
 
 def faithfulness_rows(values: Shaped[np.ndarray, "..."]) -> Bool[np.ndarray, "m n"]:
-    """The 2n distinct coalitions of both curves: none, the first, the first two ... all; then all but the
-    first, all but the first two ... the last alone. Raises InputError as `faithfulness_curves`.
+    """The 2n distinct coalitions of both curves.
+
+    None, the first, the first two ... all; then all but the first, all but the first two ... the last alone.
+    Raises InputError as `faithfulness_curves`.
     """
     if values.ndim != 1:
         raise InputError(f"faithfulness: expected one value per player, shape (n,), found {values.shape}")

@@ -105,10 +105,10 @@ class LabelMap:
     Parameters
     ----------
     pixels
-        (h, w) integers or bool Of the image's own size, or of the square the model sees. A read-only copy is
+        (h, w) integers or bool. Of the image's own size, or of the square the model sees. A read-only copy is
         kept, as int32.
     name
-        Str What errors call the map, usually its file.
+        What errors call the map, usually its file.
 
     Raises
     ------
@@ -212,9 +212,9 @@ def regions_from_spec(spec: dict[str, Any], labels: np.ndarray | None = None) ->
     Parameters
     ----------
     spec
-        Dict As written; of a label map it holds only size and hash.
+        As written; of a label map it holds only size and hash.
     labels
-        (h, w) integers, optional The label map itself, kept beside its spec.
+        (h, w) integers. The label map itself, kept beside its spec.
 
     Raises
     ------

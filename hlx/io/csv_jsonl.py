@@ -23,11 +23,11 @@ class Record:
     Parameters
     ----------
     file
-        Path The file.
+        The file.
     place
-        Str Where in it, such as ``row 3``, ``line 3`` or ``item 'a'``.
+        Where in it, such as ``row 3``, ``line 3`` or ``item 'a'``.
     word
-        Str What the format calls a field: ``column`` or ``key``.
+        What the format calls a field: ``column`` or ``key``.
     fields
         Mapping Values by name; texts in a CSV file, whatever JSON says in the others.
     spelling

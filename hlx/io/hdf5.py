@@ -178,8 +178,7 @@ def opened(path: str | Path, kind: Kind) -> h5py.File:
     with _errors_told(path):
         _verify(path, kind)
         # No locks: a file never changes under its name, and not every cluster's file system has them.
-        file = h5py.File(path, "r", locking=False)
-    return file
+        return h5py.File(path, "r", locking=False)
 
 
 def is_of_kind(path: str | Path, kind: Kind) -> bool:

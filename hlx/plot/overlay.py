@@ -42,21 +42,21 @@ class Panel:
     Parameters
     ----------
     image, hidden
-        (side, side, 3) uint8 The square the model sees, and the same with every region hidden.
+        (side, side, 3) uint8. The square the model sees, and the same with every region hidden.
     values
-        (n,) float Signed.
+        (n,) float. Signed.
     regions
-        Grid or LabelMap The n players.
+        The n players.
     caption
         Str
     foil
         Str, optional
     title
-        Str, optional Printed above the panels, such as the model's name.
+        Printed above the panels, such as the model's name.
     unit
-        Str Of the values.
+        Of the values.
     kind
-        Str What the values are.
+        What the values are.
 
     Raises
     ------

@@ -115,7 +115,7 @@ class PairPanel:
     pairs
         Sequence of ((i, j), value) Strongest first, as `InteractionValues.strongest` gives them.
     index
-        Str What the values are, such as k-SII.
+        What the values are, such as k-SII.
 
     Raises
     ------

@@ -22,10 +22,10 @@ def terminal_map(values: Float[np.ndarray, "rows cols"], colour: bool, width: in
     values
         (rows, cols) float
     colour
-        Bool Cells on a coloured ground, red above and blue below zero (256-colour escape sequences). Without
+        Cells on a coloured ground, red above and blue below zero (256-colour escape sequences). Without
         it there are no escape sequences at all.
     width
-        Int Columns of the terminal.
+        Columns of the terminal.
 
     Raises
     ------

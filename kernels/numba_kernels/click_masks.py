@@ -1,6 +1,6 @@
 """From clicks to masks: a Gaussian bump around each click, drawn in no more than the box it falls in."""
 
-from math import isfinite
+from math import isfinite, isnan
 
 import numpy as np
 from jaxtyping import Float64, Shaped
@@ -86,7 +86,7 @@ def click_masks(
         Clicks or starts as `as_clicks` refuses them, or no such canvas or bump.
     """
     points, bounds = as_clicks(clicks, starts)
-    if side < 1 or radius < 0 or sigma <= 0 or not all(map(isfinite, (radius, gain, sigma))) or cap != cap:
+    if side < 1 or radius < 0 or sigma <= 0 or not all(map(isfinite, (radius, gain, sigma))) or isnan(cap):
         raise ValueError(f"no such canvas or bump: {side=}, {radius=}, {gain=}, {sigma=}, {cap=}")
     masks = np.empty((len(bounds) - 1, side, side))
     shape = (float(radius), float(gain), float(sigma), float(cap))

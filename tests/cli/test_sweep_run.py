@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hlx.cli import sweep_run as sweep_run
+from hlx.cli import sweep_run
 from hlx.cli.sweep import COMMANDS
 from hlx.games.scenes import iterate_stimuli
 from hlx.sweep.results.shards import SHARDS, read_shard

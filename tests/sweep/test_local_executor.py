@@ -16,7 +16,7 @@ from hlx.errors import ModelError
 from hlx.games.regions import Grid
 from hlx.sweep.plan.jobs import ImageGroup, PlannedModel, PlannedStimulus
 from hlx.sweep.results.job_results import content_hash_of
-from hlx.sweep.run import local_executor as local_executor
+from hlx.sweep.run import local_executor
 from hlx.sweep.run.computing import compute
 from hlx.sweep.run.executor import Done
 from hlx.sweep.run.local_executor import LocalExecutor

@@ -196,8 +196,9 @@ def _with_f(values: StimulusValues, seed: int) -> Correlation:
 
 
 def _two_sided(rho: Correlation) -> float | None:
-    """The exact p where there is one, of up to 8 stimuli: Student's t, as the study has it, gives 0 for any
-    perfect order.
+    """The exact p where there is one, of up to 8 stimuli.
+
+    Student's t, as the study has it, gives 0 for any perfect order.
     """
     return rho.p if rho.p_exact is None else rho.p_exact
 

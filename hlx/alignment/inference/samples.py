@@ -65,6 +65,7 @@ def check_between(value: float, name: str, low: float, high: float) -> None:
 
 
 def real_numbers(x: np.ndarray, axes: int, what: str) -> np.ndarray:
+    """The array as float64; InputError, which calls it `what`, unless it is real numbers of so many axes."""
     if x.dtype.kind not in "fiu" or x.ndim != axes:
         shape = "(n,)" if axes == 1 else "(n, k)"
         raise InputError(f"{what}: expected real numbers of shape {shape}, found {x.dtype} {x.shape}")

@@ -17,9 +17,9 @@ class Gathered:
     Parameters
     ----------
     stimuli
-        List of Stimulus In the order of the files.
+        In the order of the files.
     sources
-        List The image file of each stimulus; None where none was found.
+        The image file of each stimulus; None where none was found.
     """
 
     stimuli: list[Stimulus]

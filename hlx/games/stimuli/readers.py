@@ -18,7 +18,7 @@ class Row(Record):
     Parameters
     ----------
     fallback_id
-        Str The stimulus's id if it has none.
+        The stimulus's id if it has none.
     """
 
     fallback_id: str = field(kw_only=True)
@@ -147,13 +147,13 @@ def read_stimuli(
     path
         path The file; its extension says its format.
     validated
-        Bool Keep the items whose caption at least 2 of VALSE's 3 annotators chose.
+        Keep the items whose caption at least 2 of VALSE's 3 annotators chose.
     need_foil
-        Bool Refuse stimuli without a foil.
+        Refuse stimuli without a foil.
     image
         path, optional The image of all rows, whatever the file says; it then needs no image column.
     resolve
-        Bool Turn an image that exists relative to the file's folder into its path; False keeps all names as
+        Turn an image that exists relative to the file's folder into its path; False keeps all names as
         written.
 
     Raises

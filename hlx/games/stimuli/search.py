@@ -22,11 +22,11 @@ class FoundImages:
     Parameters
     ----------
     paths
-        Dict The file of each name that was found.
+        The file of each name that was found.
     missing
-        List Names that no file has, in the order given.
+        Names that no file has, in the order given.
     ambiguous
-        Dict Names that several files have equally well, with different contents, and these files.
+        Names that several files have equally well, with different contents, and these files.
     """
 
     paths: dict[str, Path] = field(default_factory=dict)
@@ -41,7 +41,7 @@ def beside(name: str, folder: Path) -> Path | None:
 
 
 def find_images(names: Iterable[str], folders: Iterable[str | Path]) -> FoundImages:
-    """Files with the given names, in any of the folders or below; links are followed, a folder is read once.
+    r"""Files with the given names, in any of the folders or below; links are followed, a folder is read once.
 
     Of several files the best wins: the same file name before one that differs in case, before one that
     differs in its image extension; then the one that shares more of the name's own folders (``coco/1.jpg``).
@@ -51,9 +51,9 @@ def find_images(names: Iterable[str], folders: Iterable[str | Path]) -> FoundIma
     Parameters
     ----------
     names
-        Iterable of str File names, with or without folders before them; ``/`` and ``\\`` both separate.
+        File names, with or without folders before them; ``/`` and ``\`` both separate.
     folders
-        Iterable of path Where to look.
+        Where to look.
 
     Raises
     ------

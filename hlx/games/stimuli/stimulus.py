@@ -22,13 +22,13 @@ class Stimulus:
     image
         Path or array A file, or pixels as :func:`hlx.io.images.read_image` takes them. It is not opened here.
     caption
-        Str The text that is right for the image.
+        The text that is right for the image.
     foil
-        Str, optional The text that is wrong. Without one a game's worth is the caption's score alone.
+        The text that is wrong. Without one a game's worth is the caption's score alone.
     id
-        Str, optional A name of its own: one image may carry several stimuli.
+        A name of its own: one image may carry several stimuli.
     phenomenon
-        Str, optional The linguistic phenomenon that sets caption and foil apart.
+        The linguistic phenomenon that sets caption and foil apart.
 
     Raises
     ------

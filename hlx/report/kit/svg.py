@@ -94,8 +94,9 @@ def around(values: Float64[np.ndarray, " n"] | Sequence[float], margin: Number =
 
 @dataclass
 class Plot:
-    """A drawing with an x axis and a y axis; all marks are given in data coordinates, which are
-    decimal logarithms on a logarithmic axis.
+    """A drawing with an x axis and a y axis.
+
+    All marks are given in data coordinates, which are decimal logarithms on a logarithmic axis.
 
     Attributes
     ----------

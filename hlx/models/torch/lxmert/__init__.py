@@ -1,3 +1,4 @@
-"""LXMERT: the ``scorer``, its ``network`` of ``layers``, and the ``region_features`` that its ``detector``
-finds.
+"""LXMERT: the ``scorer`` and its ``network`` of ``layers``.
+
+``region_features`` are what its ``detector`` finds.
 """

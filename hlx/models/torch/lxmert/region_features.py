@@ -83,8 +83,9 @@ class GridFeatures:
 
 
 class DetectedRegions:
-    """A detector's regions; `hlx.models.torch.lxmert.detector.faster_rcnn` says what it does where it finds
-    too few.
+    """A detector's regions.
+
+    `hlx.models.torch.lxmert.detector.faster_rcnn` says what it does where it finds too few.
     """
 
     def __init__(self, detector: Detector) -> None:
