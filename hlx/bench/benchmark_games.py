@@ -59,7 +59,7 @@ class BenchmarkGame:
                 f"{self.name}: has {checked.n_players} player{'s' * (checked.n_players > 1)}, the regions "
                 f"{self.regions} are {self.regions.n_players}"
             )
-        object.__setattr__(self, "table", checked.table())
+        object.__setattr__(self, "coalition_values", checked.table())
 
     @property
     def n_players(self) -> int:

@@ -88,7 +88,7 @@ def test_the_strongest_pairs_are_printed_with_cells_and_signs(folder: Path) -> N
     for part in ("caption 0", "a foil", "a model", "SII of order 2, strongest 4 of 15 pairs:"):
         assert part in first
     for block, seed, name in ((first, 0, lambda i: f"({i // 3}, {i % 3})"), (second, 1, str)):
-        table = attribution(Grid(2, 3), seed).table
+        table = attribution(Grid(2, 3), seed).coalition_values
         assert table is not None
         expected = interactions(np.asarray(table), "SII", 2).strongest(4)
         lines = [line.strip() for line in block.splitlines() if DASH in line]

@@ -172,7 +172,7 @@ def test_existing_files_are_refused_before_anything_is_done(tmp_path: Path) -> N
         before = files(folder)
         result = run("--out", str(folder))
         assert isinstance(result.exception, OutputError)
-        assert name in str(result.exception) and "--force" in str(result.exception)
+        assert name in str(result.exception) and "force=True" in str(result.exception)
         assert result.output == ""
         assert {**files(folder), FOLDER: ""} == {**before, FOLDER: ""}
         assert (folder / name).read_bytes() == b"kept"

@@ -64,7 +64,7 @@ def test_a_module_beside_the_user_is_found(tmp_path: Path, monkeypatch: pytest.M
     ("source", "name", "message"),
     [
         (SOURCE, "nothing", "has nothing called nothing"),
-        (SOURCE, "number", "number is of type int"),
+        (SOURCE, "number", "number is an object of type int"),
         (SOURCE, "Kind", "Kind is a class"),
         ("import not_installed_anywhere", "f", "cannot be imported: .*not_installed_anywhere"),
         ("1 / 0", "f", "cannot be imported: ZeroDivisionError: division by zero"),
@@ -86,7 +86,7 @@ def test_files_and_modules_that_are_not_there(tmp_path: Path) -> None:
         load_callable("no_such_module:f")
     with pytest.raises(ModelError, match=r"there is no module hlx\.no_such_module"):
         load_callable("hlx.no_such_module:f")
-    with pytest.raises(ModelError, match="expected MODULE:FUNCTION"):
+    with pytest.raises(ModelError, match="expected MODULE:NAME"):
         load_callable("no colon")
 
 

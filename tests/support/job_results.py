@@ -126,7 +126,7 @@ def _result(draw: st.DrawFn, seed: int) -> JobResult:
 def assert_same(one: JobResult, other: JobResult) -> None:
     """Field by field, bit for bit."""
     assert (one.job, one.record, one.spent) == (other.job, other.record, other.spent)
-    for name in ("values", "standard_error", "table"):
+    for name in ("values", "standard_error", "coalition_values"):
         a, b = getattr(one, name), getattr(other, name)
         assert (a is None) == (b is None), name
         if a is not None:

@@ -68,7 +68,7 @@ def test_how_results_lie_in_shards_does_not_matter(data: st.DataObject) -> None:
             by_unit = {result.job: result for result in shuffled}
             for row in loaded.rows:
                 assert_same(loaded.result(row), by_unit[row.job])
-                assert loaded.result(row, table=False).table is None
+                assert loaded.result(row, table=False).coalition_values is None
 
 
 def test_rows_say_what_was_asked(tmp_path: Path) -> None:

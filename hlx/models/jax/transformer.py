@@ -121,7 +121,7 @@ class Block(nnx.Module):
     fc2_weight: nnx.Param
     fc2_bias: nnx.Param
 
-    def __init__(self, arrays: Mapping[str, np.ndarray], shape: BlockShape) -> None:
+    def __init__(self, arrays: Mapping[str, np.ndarray | Array], shape: BlockShape) -> None:
         for name in BLOCK_ARRAYS:
             setattr(self, name, nnx.Param(arrays[name]))
         self.shape = shape
